@@ -1,0 +1,119 @@
+# `make` lists what there is to do. Everything runs in .venv, which is made when it is first needed.
+# On Windows, or with conda: see README.md.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",.*/\1/p' pyproject.toml)
+
+# `make lab CPU=1` takes PyTorch's own builds without CUDA (about 200 MB instead of 2.7 GB on Linux).
+PIP_INSTALL = $(PY) -m pip install $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu)
+
+NBVAL := -p no:python --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+         --nbval-cell-timeout 300
+# Labs are executed and compared from nothing, on the default profile, with no network for models.
+FROM_NOTHING = runs=$$(mktemp -d); trap 'rm -rf "$$runs"' EXIT; \
+               export RLHF_RUNS="$$runs" RLHF_PROFILE=tiny HF_HUB_OFFLINE=1
+
+.PHONY: help
+help:  ## List the commands (default)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+# ---------------------------------------------------------------------------------------------- using
+
+.PHONY: lab
+lab: $(INSTALLED)  ## Open JupyterLab on labs/ (set-up included)
+	@options=""; \
+	if [ "$$(id -u)" = 0 ]; then options="--allow-root"; fi; \
+	if [ "$$(uname)" != Darwin ] && [ -z "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}$${BROWSER:-}" ]; then \
+	  options="$$options --no-browser"; \
+	  echo "There is no browser here: open the address that ends in ?token=..., below, in yours."; \
+	fi; \
+	exec $(PY) -m jupyterlab $$options $(firstword $(wildcard labs/00_start_here.ipynb) labs)
+
+.PHONY: doctor
+doctor: $(INSTALLED)  ## Say what this machine can run, and what to do about each problem
+	@$(PY) -m helpers doctor
+
+# ---------------------------------------------------------------------------------------------- testing
+
+.PHONY: test
+test: lint unit nbval  ## Everything that CI checks: ruff, unit tests, and nbval on every lab
+
+.PHONY: lint
+lint: $(INSTALLED)  ## Check style and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+.PHONY: unit
+unit: $(INSTALLED)  ## Unit tests and the browser test
+	$(PY) -m pytest
+
+.PHONY: nbval
+nbval: $(INSTALLED)  ## Execute every lab and compare what it prints with what is stored
+	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 labs
+
+.PHONY: bench
+bench: $(INSTALLED)  ## Measure what the README states
+	$(PY) -m benchmarks
+
+# ---------------------------------------------------------------------------------------------- changing
+
+.PHONY: notebooks
+notebooks: $(INSTALLED)  ## Execute all labs anew and store their normalised outputs
+	@$(FROM_NOTHING); $(PY) -m helpers notebooks labs/*.ipynb
+
+.PHONY: data
+data: $(INSTALLED)  ## Make all of data/ again (takes many minutes; ends in the same bytes)
+	$(PY) -m helpers data
+
+.PHONY: format
+format: $(INSTALLED)  ## Format all code and notebooks, and mend what ruff can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+.PHONY: clean
+clean:  ## Delete caches and the set-up (.venv); what you made in runs/ stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------------------- set-up
+
+.PHONY: setup
+setup: $(INSTALLED)  ## Only install, into .venv
+
+# The stamp is written last and holds the project's place: an interrupted set-up, new pins or a moved folder
+# make it run again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
+
+$(INSTALLED): pyproject.toml
+	@rm -f $@
+	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  for python in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
+	    if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	      found="$$python"; break; \
+	    fi; \
+	  done; \
+	  if [ -z "$${found:-}" ]; then \
+	    echo "error: no Python 3.11, 3.12 or 3.13 found. Install one (https://www.python.org/downloads/," >&2; \
+	    echo "or: sudo apt install python3.11-venv), or name yours: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making .venv with $$("$$found" --version) ..."; \
+	  if ! "$$found" -m venv .venv && ! "$$found" -m venv --clear .venv; then \
+	    rm -rf .venv; \
+	    echo "error: $$found cannot make virtual environments (Debian, Ubuntu: sudo apt install python3-venv)" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	@echo "Installing $(TORCH), then the rest; this takes some minutes, once ..."
+	@$(PIP_INSTALL) '$(TORCH)'
+	@$(PIP_INSTALL) --editable '.[test]'
+	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements \
+	  >/dev/null 2>&1 || true  # JupyterLab's news would call home
+	@printf '%s' '$(CURDIR)' > $@

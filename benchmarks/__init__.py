@@ -1,0 +1,1 @@
+"""Measurements that the README states; `make bench` prints them."""

@@ -1,0 +1,213 @@
+"""The command line: `python -m helpers COMMAND`, for people without a notebook and for batch machines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import __version__, files
+from .files import LabError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers",
+        description="RLHF on a laptop: preference data, reward model, PPO with 4-bit LoRA, and their measurements.",
+        epilog="Results go to runs/ (or $RLHF_RUNS). Start with: python -m helpers doctor",
+    )
+    parser.add_argument("--version", action="version", version=f"rlhf-labs {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help: str, profile: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        if profile:
+            sub.add_argument(
+                "--profile",
+                help="tiny (default), llama2-7b, or a Llama-2 checkpoint's folder or Hub id; default: $RLHF_PROFILE",
+            )
+        return sub
+
+    command("doctor", "say what this machine can run, and what to do about each problem")
+
+    train = command("train", "train one stage; the next stage takes its result from runs/")
+    train.add_argument("stage", choices=("base", "sft", "reward", "ppo"), help="base: the tiny model from nothing (CPU, about half an hour)")
+    train.add_argument("--seed", type=int, default=0, help="default: 0")
+    train.add_argument("--steps", type=_positive, help="optimizer steps (ppo: updates); default: the profile's")
+    train.add_argument("--beta", type=float, help="ppo: KL coefficient")
+    train.add_argument("--output", type=Path, help="base: folder to write; default: data/models/tiny-llama2")
+
+    evaluate = command("evaluate", "sample base, SFT and PPO model on held-out prompts and compare them")
+    evaluate.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
+    evaluate.add_argument("--seed", type=int, default=0, help="default: 0")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
+
+    pipeline = command("pipeline", "the whole sequence: SFT, reward model, PPO, evaluation, with every headline number")
+    pipeline.add_argument("--seed", type=int, default=0, help="first seed; default: 0")
+    pipeline.add_argument("--seeds", type=_positive, default=1, help="PPO runs, each with a seed of its own; default: 1")
+    pipeline.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
+    pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
+
+    data = command("data", "make the shipped data again: prompts, demonstrations, SFT, preference pairs, ratings", profile=False)
+    data.add_argument("part", nargs="?", choices=("all", "prompts", "preferences", "checksums"), default="all", help="default: all")
+
+    notebooks = command("notebooks", "execute the labs in place and normalise their outputs", profile=False)
+    notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of labs/")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _show(stream: Iterator[dict], total: int | None, label: str):
+    """Run a stream of records behind a progress bar; return what it returns."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc=label, unit="step", file=sys.stderr) as bar:
+        while True:
+            try:
+                record = next(stream)
+            except StopIteration as end:
+                return end.value
+            bar.update()
+            stage = "/".join(str(record[key]) for key in ("stage", "seed") if key in record)
+            if stage:
+                bar.set_description_str(stage)
+            shown = ("loss", "heldout_loss", "accuracy", "reward", "kl", "gold", "split", "pairs")
+            bar.set_postfix({k: record[k] for k in shown if k in record})
+
+
+def _write_json(path: Path | None, numbers: dict) -> None:
+    text = json.dumps(numbers, indent=2) + "\n"
+    print(text, end="")
+    if path:
+        files.atomic_write(path, text)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from . import doctor
+
+    checks = doctor.check(args.profile)
+    print(doctor.report(checks))
+    return int(any(check.status == "problem" for check in checks))
+
+
+def _train(args: argparse.Namespace) -> int:
+    from .models.profiles import get_profile
+
+    profile = get_profile(args.profile)
+    if args.stage == "base":
+        from .training.base import BaseConfig, train_base
+
+        config = BaseConfig(seed=args.seed, **({"steps": args.steps} if args.steps else {}))
+        folder = args.output or files.DATA / "models" / "tiny-llama2"
+        _show(train_base(folder, config), config.steps, "base")
+        print(f"written: {files.shown(folder)}")
+        return 0
+    from . import stages
+    from .artifacts import Artifacts
+    from .training.ppo import PPOConfig
+
+    if args.stage == "ppo":
+        changes = {"updates": args.steps, "beta": args.beta}
+        config = PPOConfig.of(profile, seed=args.seed, **{k: v for k, v in changes.items() if v is not None})
+        _show(stages.ppo(profile, config=config), config.updates, "ppo")
+    elif args.stage == "sft":
+        _show(stages.sft(profile, seed=args.seed, steps=args.steps), args.steps or profile.sft.steps, "sft")
+    else:
+        steps = args.steps or profile.reward_model.steps
+        _show(stages.reward_model(profile, seed=args.seed, steps=args.steps), steps, "reward model")
+    name = {"reward": "reward_model"}.get(args.stage, args.stage)
+    print(Artifacts(profile.name).find(name).describe())
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from . import stages
+    from .artifacts import Artifacts
+    from .evaluation import compare_models, gold_gain, win_rates
+    from .models.profiles import get_profile
+    from .preferences import read_prompts
+
+    profile = get_profile(args.profile)
+    print(Artifacts(profile.name).describe(), file=sys.stderr)
+    prompts = [row.prompt for row in read_prompts("heldout")][: args.n]
+    samples = compare_models(stages.load_shared(profile, policy_from="ppo"), prompts, seed=args.seed)
+    columns = samples.groupby("model", sort=False)[["gold", "proxy", "kl", "words", "ended"]].mean()
+    gold = {name: rows["gold"].to_numpy() for name, rows in samples.groupby("model")}
+    gain = gold_gain([gold["ppo"]], [gold["sft"]])
+    print(columns.round(2).to_string(), "", f"gold reward, PPO - SFT: {gain}", sep="\n")
+    if args.json:
+        numbers = columns.round(4).to_dict("index") | {"gold_gain": gain._asdict(), "win_rates": win_rates(samples).round(4).to_dict()}
+        files.atomic_write(args.json, json.dumps(numbers, indent=2) + "\n")
+    return 0
+
+
+def _pipeline(args: argparse.Namespace) -> int:
+    from . import pipeline
+    from .models.profiles import get_profile
+    from .training.ppo import PPOConfig
+
+    profile = get_profile(args.profile)
+    total = profile.sft.steps + profile.reward_model.steps + args.seeds * (PPOConfig.of(profile).updates + 3)
+    stream = pipeline.run(profile, seed=args.seed, seeds=args.seeds, n_prompts=args.n)
+    _write_json(args.json, _show(stream, total, "pipeline"))
+    return 0
+
+
+def _data(args: argparse.Namespace) -> int:
+    from .collection import collect_preferences, collect_prompts, write_checksums
+    from .models.profiles import get_profile
+    from .models.roles import SharedBase
+
+    profile = get_profile("tiny")
+    if args.part in ("all", "prompts"):
+        collect_prompts()
+    if args.part == "all":
+        from . import stages
+
+        _show(stages.sft(profile), profile.sft.steps, "sft")
+    if args.part in ("all", "preferences"):
+        from .artifacts import Artifacts
+
+        shared = SharedBase.load(profile, sft=Artifacts("tiny").find("sft").path)
+        _show(collect_preferences(shared), 3, "preferences")
+    write_checksums()
+    return 0
+
+
+def _notebooks(args: argparse.Namespace) -> int:
+    from . import notebooks
+
+    for path in args.paths or sorted((files.ROOT / "labs").glob("*.ipynb")):
+        changed = notebooks.execute_and_normalise(path)
+        print(f"{files.shown(path.resolve())}: {'updated' if changed else 'unchanged'}", flush=True)
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    run = {
+        "doctor": _doctor,
+        "train": _train,
+        "evaluate": _evaluate,
+        "pipeline": _pipeline,
+        "data": _data,
+        "notebooks": _notebooks,
+    }[args.command]
+    try:
+        return run(args)
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what was there before is as it was", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

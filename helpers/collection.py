@@ -1,0 +1,142 @@
+"""Make the shipped data, as preference sets are made in practice: prompts -> completions -> pairs -> labels.
+
+    python -m helpers data
+
+People write demonstrations; the model tuned on them samples several completions of each new prompt; annotators compare
+two at a time. Everything is drawn from seeds: on the same machine the same bytes come out.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from . import files
+from .models.roles import BASE, REFERENCE, SharedBase
+from .preferences import Demonstration, Preference, Prompt, Rating, write_rows
+from .simulation.annotators import ANNOTATORS, choose, rate
+from .simulation.gold import score
+from .simulation.posts import draw_posts, write_human_summary
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class CollectionConfig:
+    """How much is collected."""
+
+    demonstrations: int = 2000
+    prompts: int = 2000  # without completions, for PPO
+    heldout: int = 512  # the same, to measure on
+    pairs: tuple[int, int, int] = (8000, 1000, 1000)  # train, validation, test
+    rated: int = 200  # completions that every annotator rates from 1 to 7
+    seed: int = 0
+
+
+def _draw_prompts(config: CollectionConfig) -> dict[str, list]:
+    """Disjoint posts for every purpose: the training split's are dealt out, held-out ones come from the test split."""
+    n_train, n_validation, n_test = (-(-n // 2) * 11 // 10 for n in config.pairs)  # two pairs a prompt, some to spare
+    train = draw_posts(config.demonstrations + config.prompts + n_train, config.seed, "train")
+    test = draw_posts(config.heldout + n_test, config.seed, "test")
+    return {
+        "demonstrations": train[: config.demonstrations],
+        "prompts": train[config.demonstrations : config.demonstrations + config.prompts],
+        "train": train[config.demonstrations + config.prompts :],
+        "validation": draw_posts(n_validation, config.seed, "validation"),
+        "heldout": test[: config.heldout],
+        "test": test[config.heldout :],
+    }
+
+
+def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
+    """Write the demonstrations and the prompt sets."""
+    posts = _draw_prompts(config)
+    rng = random.Random(f"demonstrations/{config.seed}")
+    write_rows(
+        files.DATA / "demonstrations.jsonl",
+        [
+            Demonstration(id=f"demo-{i:05}", prompt=post.prompt, completion=" " + write_human_summary(post, rng))
+            for i, post in enumerate(posts["demonstrations"])
+        ],
+    )
+    for split, name in (("train", "prompts"), ("heldout", "heldout")):
+        rows = [Prompt(id=f"{split}-{i:05}", prompt=post.prompt) for i, post in enumerate(posts[name])]
+        write_rows(files.DATA / "prompts" / f"{split}.jsonl", rows)
+
+
+def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
+    """Sample four completions of each prompt (three from the SFT model, one from the base), pair them, have them labelled,
+    and write the pairs of each split and the ratings. Yields {"split", "pairs"} as each split is done."""
+    posts = _draw_prompts(config)
+    for number, (split, wanted) in enumerate(zip(SPLITS, config.pairs, strict=True)):
+        prompts = [post.prompt for post in posts[split]]
+        seed = config.seed + 1000 * number
+        completions = [
+            [text.rstrip() for text in shared.complete(prompts, role, seed=seed + i, batch_size=256)]
+            for i, role in enumerate((REFERENCE, REFERENCE, REFERENCE, BASE))
+        ]
+        rng = random.Random(f"labels/{split}/{config.seed}")
+        pairs = list(_label(prompts, list(zip(*completions, strict=True)), split, rng))[:wanted]
+        if len(pairs) < wanted:
+            raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labelled: raise the share to spare")
+        write_rows(files.DATA / "preferences" / f"{split}.jsonl", pairs)
+        if split == "train":
+            _collect_ratings(pairs[: config.rated], config)
+        yield {"split": split, "pairs": len(pairs)}
+
+
+def _label(
+    prompts: Sequence[str], completions: Sequence[Sequence[str]], split: str, rng: random.Random
+) -> Iterator[Preference]:
+    """Up to two pairs of each prompt; ties, skips and equal or empty completions are dropped."""
+    sources = ("sft", "sft", "sft", "base")
+    for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
+        order = rng.sample(range(4), 4)
+        for pair, (i, j) in enumerate((order[:2], order[2:])):
+            a, b = texts[i], texts[j]
+            if a.strip() == b.strip() or not a.strip() or not b.strip():
+                continue
+            annotator = rng.choice(list(ANNOTATORS.values()))
+            judgement = choose(annotator, score(prompt, a), score(prompt, b), rng)
+            if judgement.choice not in ("a", "b"):
+                continue
+            chosen, rejected = (a, b) if judgement.choice == "a" else (b, a)
+            winner, loser = (i, j) if judgement.choice == "a" else (j, i)
+            yield Preference(
+                prompt=prompt,
+                chosen=chosen,
+                rejected=rejected,
+                id=f"{split}-{number:05}-{pair}",
+                source=f"{sources[winner]}>{sources[loser]}",
+                annotator=annotator.name,
+                strength=judgement.strength,
+                split=split,
+            )
+
+
+def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> None:
+    """Every annotator's absolute rating of the chosen and the rejected completion of some pairs."""
+    rng = random.Random(f"ratings/{config.seed}")
+    write_rows(
+        files.DATA / "ratings.jsonl",
+        [
+            Rating(
+                id=f"{pair.id}-{which}",
+                prompt=pair.prompt,
+                completion=text,
+                annotator=annotator.name,
+                rating=rate(annotator, score(pair.prompt, text), rng),
+            )
+            for pair in pairs
+            for which, text in (("chosen", pair.chosen), ("rejected", pair.rejected))
+            for annotator in ANNOTATORS.values()
+        ],
+    )
+
+
+def write_checksums() -> None:
+    """Write data/checksums.txt, in the format of sha256sum, over every shipped file but itself and the cards."""
+    shipped = sorted(
+        path for path in files.DATA.rglob("*") if path.is_file() and path.suffix in (".jsonl", ".json", ".safetensors")
+    )
+    lines = [f"{files.sha256(path)}  {path.relative_to(files.DATA).as_posix()}\n" for path in shipped]
+    files.atomic_write(files.DATA / "checksums.txt", "".join(lines))

@@ -1,0 +1,133 @@
+"""Held-out measurements: samples of a model with their rewards and KL, comparisons, reward-model accuracy.
+
+Everything comes as a DataFrame with a row a prompt (or pair), so that intervals can be drawn over prompts and seeds.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .models.generation import generate_ids, pad_left, response_mask
+from .models.loading import prompt_ids
+from .models.roles import BASE, POLICY, REFERENCE, SharedBase
+from .preferences import Preference
+from .simulation.annotators import best_possible_accuracy
+from .simulation.gold import gold_reward, score
+from .statistics import Interval, accuracy_interval, paired_difference_over_seeds, win_rate
+
+MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs and figures, and the roles they stand for
+
+
+@torch.no_grad()
+def sample(
+    shared: SharedBase, prompts: Sequence[str], role: str = POLICY, *, seed: int = 0, batch_size: int = 128
+) -> pd.DataFrame:
+    """One sampled completion of each prompt by the model in `role`, with what is known of it.
+
+    Columns: prompt, completion, gold (gold reward), proxy (normalised reward-model score, if there is one), kl (sampled
+    log-ratio to the reference, nats), tokens, words, ended (whether it ended by itself).
+    """
+    encoded = prompt_ids(shared.profile, shared.tokenizer, prompts)
+    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+    rows: list[dict] = [{} for _ in encoded]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for start in range(0, len(order), batch_size):
+            index = order[start : start + batch_size]
+            prompt = pad_left([encoded[i] for i in index], shared.pad_id, shared.device)
+            with shared.role(role) as model:
+                response = generate_ids(
+                    model, prompt, shared.tokenizer, max_new_tokens=shared.profile.max_response_tokens
+                )
+            mask = response_mask(response, shared.eos_id)
+            response = response.masked_fill(~mask, shared.pad_id)
+            log_ratio = shared.response_logprobs(prompt, response, role)
+            log_ratio = log_ratio - shared.response_logprobs(prompt, response, REFERENCE)
+            kl = (log_ratio * mask).sum(1).tolist()
+            ended = (response == shared.eos_id).any(1).tolist()
+            texts = shared.tokenizer.batch_decode(response, skip_special_tokens=True)
+            for i, text, row_kl, tokens, end in zip(index, texts, kl, mask.sum(1).tolist(), ended, strict=True):
+                rows[i] = {
+                    "prompt": prompts[i],
+                    "completion": text,
+                    "gold": gold_reward(prompts[i], text),
+                    "kl": row_kl,
+                    "tokens": tokens,
+                    "words": len(text.split()),
+                    "ended": end,
+                }
+    frame = pd.DataFrame(rows)
+    if shared.score_head is not None:
+        frame["proxy"] = shared.reward(frame["prompt"].tolist(), frame["completion"].tolist()).numpy()
+    return frame
+
+
+def compare_models(
+    shared: SharedBase, prompts: Sequence[str], *, models: Sequence[str] = ("base", "sft", "ppo"), seed: int = 0
+) -> pd.DataFrame:
+    """`sample` for several models on the same prompts: its columns and `model`, prompt by prompt in the same order."""
+    frames = [sample(shared, prompts, MODELS[name], seed=seed).assign(model=name) for name in models]
+    return pd.concat(frames, ignore_index=True)
+
+
+def gold_gain(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> Interval:
+    """Mean gain in gold reward, with an interval over seeds and prompts; both (seeds, prompts), the same prompts."""
+    return paired_difference_over_seeds(np.asarray(after), np.asarray(before))
+
+
+def win_rates(samples: pd.DataFrame, measure: str = "gold") -> pd.DataFrame:
+    """Share of prompts on which the row's model beats the column's by `measure`, ties as one half.
+
+    `samples` as from `compare_models`: every model on the same prompts in the same order.
+    """
+    values = {name: rows[measure].to_numpy() for name, rows in samples.groupby("model", sort=False)}
+    return pd.DataFrame(
+        {b: {a: win_rate(values[a], values[b]).estimate if a != b else np.nan for a in values} for b in values}
+    )
+
+
+def pair_scores(shared: SharedBase, pairs: Sequence[Preference]) -> pd.DataFrame:
+    """Normalised reward-model scores of both completions of each pair, and their lengths in words.
+
+    Columns: chosen, rejected (scores), chosen_words, rejected_words, annotator, strength.
+    """
+    prompts = [pair.prompt for pair in pairs]
+    return pd.DataFrame(
+        {
+            "chosen": shared.reward(prompts, [pair.chosen for pair in pairs]).numpy(),
+            "rejected": shared.reward(prompts, [pair.rejected for pair in pairs]).numpy(),
+            "chosen_words": [len(pair.chosen.split()) for pair in pairs],
+            "rejected_words": [len(pair.rejected.split()) for pair in pairs],
+            "annotator": [pair.annotator for pair in pairs],
+            "strength": [pair.strength for pair in pairs],
+        }
+    )
+
+
+def accuracy(chosen: Sequence[float], rejected: Sequence[float]) -> Interval:
+    """Share of pairs whose chosen completion scores higher, with its interval."""
+    return accuracy_interval(np.asarray(chosen) > np.asarray(rejected))
+
+
+def best_possible(pairs: Sequence[Preference]) -> float:
+    """The accuracy that no judge of these pairs can beat on average, whatever it knows of the texts.
+
+    Known exactly, because the simulated annotators' probabilities are: see `annotators.best_possible_accuracy`.
+    """
+    return best_possible_accuracy((score(p.prompt, p.chosen), score(p.prompt, p.rejected)) for p in pairs)
+
+
+def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> Interval:
+    """Accuracy on `test` of a judge that sees lengths only: it prefers the longer text, or the shorter one, whichever was
+    right more often in `train`. Equal lengths count as a coin flip."""
+
+    def longer_wins(pairs: Sequence[Preference]) -> np.ndarray:
+        return np.array([np.sign(len(p.chosen.split()) - len(p.rejected.split())) for p in pairs])
+
+    direction = 1 if longer_wins(train).mean() >= 0 else -1
+    outcomes = longer_wins(test) * direction
+    ties = outcomes == 0
+    outcomes[ties] = np.where(np.arange(ties.sum()) % 2, 1, -1)
+    return accuracy_interval(outcomes > 0)

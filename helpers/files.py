@@ -1,0 +1,319 @@
+"""Files that are whole or absent: where things are, atomic writes, checksums, and the labs' kind of error.
+
+**Replacing a folder.** No portable call replaces a full folder in one step, so `atomic_folder` uses two
+renames, and names that say what is inside (all are siblings of `sft/`, on the same disk):
+
+    .sft.new-<stamp>    being written, or being deleted: nobody ever reads it
+    .sft.old-<stamp>    whole: the previous folder, moved aside for the instant of the swap
+
+    1. write .new and flush it to disk    2. sft -> .old    3. .new -> sft    4. delete .old
+
+Killed before 2 or after 3, `sft` is there and whole. Killed between them, only `.old` is, and `find_folder`
+returns it: read folders through `find_folder`. There is no lock: a writer moves aside whatever it finds and
+moves its own folder in, again if another writer was quicker, so the last one wins. Every name is stamped with
+its process, and the next writer puts back or deletes what dead processes left. No kill can mix two versions;
+but a reader that is half way through a folder when a living writer replaces it can see files of both.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA: Path  # what the repository ships; env RLHF_DATA
+RUNS: Path  # what the labs make; env RLHF_RUNS
+
+
+def __getattr__(name: str) -> Path:
+    """`files.DATA` and `files.RUNS`, read from the environment at each use (a relative path starts at ROOT).
+
+    Write `files.RUNS`, not `from helpers.files import RUNS`, which would keep the value of that moment.
+    """
+    if name in ("DATA", "RUNS"):
+        return ROOT / Path(os.environ.get(f"RLHF_{name}") or name.lower()).expanduser()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class LabError(Exception):
+    """Something in the user's data or set-up is not as it must be; the message says where and what to do."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython's hook: in a notebook the message stands alone
+        return [f"LabError: {self}"]
+
+
+def shown(path: Path | str) -> str:
+    """The path as messages show it: relative to the repository if it lies inside."""
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def atomic_write(path: Path | str, content: bytes | str) -> None:
+    """Write a file so that, killed at any moment, a reader finds the old content or the new.
+
+    Text becomes UTF-8. Raises LabError if the disk is full or the place cannot be written; the old file then
+    stays as it was.
+    """
+    path = Path(path).absolute()
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        new = _sibling(path, "new")
+        try:
+            new.write_bytes(content.encode() if isinstance(content, str) else content)
+            _flush(new)
+            os.replace(new, path)
+            _flush(path.parent)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield an empty folder to fill; it takes the place of `path`, whole, when the body has ended.
+
+    If the body raises, or the process is killed at any moment, the old folder stays (see the module's
+    docstring). Raises LabError if the disk is full or the place cannot be written.
+    """
+    path = Path(path).absolute()
+    if path.exists() and not path.is_dir():
+        raise LabError(f"{shown(path)} is a file where a folder must go: move it away and run this again")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        new = _sibling(path, "new")
+        new.mkdir()
+        try:
+            yield new
+            for folder, _, names in os.walk(new):
+                for name in names:
+                    _flush(Path(folder, name))
+                _flush(Path(folder))
+            _swap(new, path)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def find_folder(path: Path | str) -> Path | None:
+    """Where the folder that `atomic_folder(path)` last made is, whole; None if there is none. Only looks."""
+    path = Path(path).absolute()
+    for attempt in range(1000):
+        if path.is_dir():
+            return path
+        olds = _leftovers(path, "old")
+        if olds and (_is_dead(olds[-1]) or attempt == 999):
+            return olds[-1]
+        if not olds and attempt:  # twice: a swap may have ended between the two looks
+            return None
+        time.sleep(0.001)  # its writer is alive, between two renames
+    return None
+
+
+def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
+    """Write one JSON object a line, atomically; equal rows give equal bytes (UTF-8)."""
+    atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _swap(new: Path, path: Path) -> None:
+    olds = []
+    try:
+        while True:
+            with suppress(FileNotFoundError):
+                old = _sibling(path, "old")
+                os.rename(path, old)
+                olds.append(old)
+            try:
+                os.rename(new, path)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # else another writer was quicker
+                    raise
+    except BaseException:
+        with suppress(OSError):
+            if not path.exists() and (whole := _leftovers(path, "old")):
+                os.rename(whole[-1], path)
+        raise
+    _flush(path.parent)
+    for old in olds:
+        _discard(old, path)
+
+
+def _sweep(path: Path) -> None:
+    """Put back what a dead writer of `path` had moved aside, and delete what else dead writers left."""
+    news, olds = ([p for p in _leftovers(path, kind) if _is_dead(p)] for kind in ("new", "old"))
+    if olds and (whole := find_folder(path)) not in (None, path):
+        with suppress(OSError):  # another writer was quicker
+            os.rename(whole, path)
+    if not path.exists():
+        olds = []
+    for leftover in news + olds:  # listed before path was seen to exist, so all of them are older
+        _discard(leftover, path)
+
+
+def _discard(leftover: Path, path: Path) -> None:
+    """Delete, under a `.new` name: what is half deleted must not look whole."""
+    with suppress(OSError):
+        if leftover.is_dir():
+            doomed = _sibling(path, "new")
+            os.rename(leftover, doomed)
+            shutil.rmtree(doomed)
+        else:
+            leftover.unlink()
+
+
+_HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _sibling(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}-{time.time_ns():020d}-{_HOST}-{os.getpid()}")
+
+
+def _leftovers(path: Path, kind: str) -> list[Path]:
+    """The siblings of that kind, oldest first."""
+    name = re.compile(re.escape(f".{path.name}.{kind}-") + r"\d{20}-[0-9a-f]{8}-\d+")
+    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    return [path.with_name(n) for n in sorted(names) if name.fullmatch(n)]
+
+
+def _is_dead(leftover: Path) -> bool:
+    """Whether the process that made it is gone. Those of another machine are taken to be alive."""
+    import psutil  # os.kill(pid, 0), the usual way, ends the process on Windows
+
+    _, host, pid = leftover.name.rsplit("-", 2)
+    return host == _HOST and not psutil.pid_exists(int(pid))
+
+
+def _flush(path: Path) -> None:
+    """Flush a file or folder to the disk, so that a power cut cannot undo the order of the steps."""
+    if os.name == "nt" or path.is_symlink():  # Windows cannot flush what is open to read
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn a full disk and a place that cannot be written into one LabError that names the place."""
+    try:
+        yield
+    except LabError:
+        raise
+    except Exception as error:
+        code = getattr(error, "errno", None)
+        # safetensors and torch raise errors of their own, which hold the system's only as text
+        if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+            raise LabError(
+                f"no space left on the disk while writing {shown(path)}: free some space there and run this "
+                f"again; what was there before is untouched"
+            ) from None
+        if code in (errno.EACCES, errno.EPERM, errno.EROFS) and str(path.parent) in str(error.filename):
+            raise LabError(
+                f"cannot write {shown(path)} ({os.strerror(code)}): close programs that hold it, change its "
+                f"permissions, or set RLHF_RUNS to a folder of your own"
+            ) from None
+        raise
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def read_jsonl(path: Path | str) -> list[tuple[int, dict]]:
+    """Read a file of one JSON object a line: (line number from 1, object) pairs. Blank lines are skipped.
+
+    Raises LabError, naming file, line and column or byte, if it is missing, empty, not UTF-8 or not JSON.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # some editors put this mark before UTF-8
+    except FileNotFoundError:
+        raise LabError(f"{shown(path)}: no such file; check the path, which starts at {Path.cwd()}") from None
+    except OSError as error:
+        raise LabError(f"{shown(path)}: cannot be read ({error.strerror}); give another file") from None
+    rows = []
+    for number, line in enumerate(content.split(b"\n"), start=1):  # not splitlines: strings may hold U+2028
+        if not line.strip():
+            continue
+        where = f"{shown(path)}:{number}"
+        try:
+            value = json.loads(line.decode())
+        except UnicodeDecodeError as error:
+            raise LabError(
+                f"{where}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8; "
+                f"save the file with the encoding UTF-8"
+            ) from None
+        except json.JSONDecodeError as error:
+            raise LabError(
+                f"{where}: invalid JSON at column {error.colno} ({error.msg}); a line must be one JSON object"
+            ) from None
+        except (ValueError, RecursionError):
+            raise LabError(f"{where}: invalid JSON: a number is too long, or brackets are too deep") from None
+        if not isinstance(value, dict):
+            raise LabError(f'{where}: a line must be one JSON object, such as {{"prompt": "..."}}')
+        rows.append((number, value))
+    if not rows:
+        raise LabError(f"{shown(path)}: the file is empty; it must hold one JSON object a line")
+    return rows
+
+
+def sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_checksums(
+    only: Path | str | Iterable[Path | str] | None = None, listing: Path | None = None
+) -> list[Path]:
+    """Compare files with a listing in sha256sum's format and return those that were compared.
+
+    only: a folder (all listed files in it) or the files to compare; default: every listed file.
+    listing: default `data/checksums.txt`; its paths start at its own folder.
+    Raises LabError that names every file that is missing, changed or (if asked for by name) not listed.
+    """
+    listing = (listing or __getattr__("DATA") / "checksums.txt").absolute()
+    if not listing.is_file():
+        raise LabError(f"{shown(listing)}: no such file; restore it with `git restore {shown(listing)}`")
+    expected = {}
+    for number, line in enumerate(listing.read_text("utf-8", errors="replace").splitlines(), start=1):
+        if not (match := re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)):
+            raise LabError(f"{shown(listing)}:{number}: not a line of sha256sum, `<64 hex digits>  <path>`")
+        expected[listing.parent / match[2]] = match[1]
+
+    if only is None:
+        wanted = list(expected)
+    elif isinstance(only, (str, Path)):
+        folder = Path(only).absolute()
+        wanted = [path for path in expected if path.is_relative_to(folder)] or [folder]
+    else:
+        wanted = [Path(path).absolute() for path in only]
+
+    wrong = []
+    for path in wanted:
+        if path not in expected:
+            wrong.append(f"{shown(path)} (not listed)")
+        elif not path.is_file():
+            wrong.append(f"{shown(path)} (missing)")
+        elif sha256(path) != expected[path]:
+            wrong.append(f"{shown(path)} (changed)")
+    if wrong:
+        raise LabError(
+            f"files differ from {shown(listing)}: {', '.join(wrong)}; restore them with "
+            f"`git restore {shown(listing.parent)}`, or list them anew if you changed them yourself"
+        )
+    return wanted

@@ -1,0 +1,72 @@
+"""Sampling completions from a causal language model, in batches, from a seed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .loading import prompt_ids as encode_prompts
+from .profiles import Profile
+
+
+def pad_left(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu") -> Tensor:
+    """Token ids (batch, longest), padded on the left so that every prompt ends where its completion begins."""
+    width = max(map(len, rows))
+    return torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
+
+
+def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, **decoding) -> Tensor:
+    """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt).
+
+    `decoding` goes to transformers' `generate`; with nothing given it samples from the model as it is (temperature 1,
+    all tokens), which is what policy gradients assume.
+    """
+    decoding = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, **decoding}
+    if not decoding["do_sample"]:
+        decoding |= {"temperature": None, "top_k": None, "top_p": None}
+    with torch.no_grad():
+        ids = model.generate(
+            input_ids=prompt_ids,
+            attention_mask=(prompt_ids != tokenizer.pad_token_id).long(),
+            max_new_tokens=max_new_tokens,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            **decoding,
+        )
+    return ids[:, prompt_ids.shape[1] :]
+
+
+def response_mask(response_ids: Tensor, eos_id: int) -> Tensor:
+    """True at the response's real tokens, the first </s> included: (batch, response)."""
+    ended = (response_ids == eos_id).long()
+    return (ended.cumsum(1) - ended) == 0
+
+
+def complete(
+    model,
+    profile: Profile,
+    tokenizer,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+    **decoding,
+) -> list[str]:
+    """One completion of each prompt, as text without special tokens; the same seed gives the same completions.
+
+    Prompts of like length go through together, which saves padding; the order of the answer is that of the prompts.
+    """
+    encoded = encode_prompts(profile, tokenizer, prompts)
+    max_new_tokens = max_new_tokens or profile.max_response_tokens
+    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+    texts = [""] * len(encoded)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for start in range(0, len(order), batch_size):
+            index = order[start : start + batch_size]
+            prompt_ids = pad_left([encoded[i] for i in index], tokenizer.pad_token_id, model.device)
+            response = generate_ids(model, prompt_ids, tokenizer, max_new_tokens=max_new_tokens, **decoding)
+            for i, text in zip(index, tokenizer.batch_decode(response, skip_special_tokens=True), strict=True):
+                texts[i] = text
+    return texts

@@ -1,0 +1,300 @@
+"""Loading the base model in 4 bits, its tokenizer, and the checks that go before.
+
+Nothing that a checkpoint says is executed: weights are read from safetensors only, and no model's own code
+is trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import bitsandbytes.nn.modules as bitsandbytes_modules
+import torch
+from huggingface_hub import errors as hub_errors
+from huggingface_hub import snapshot_download
+from peft import LoraConfig, TaskType
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from .. import files
+from ..files import ROOT, LabError, find_folder, shown
+from .profiles import Profile
+
+Head = Literal["causal", "score"]
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+MEANWHILE = "Meanwhile everything works with the profile 'tiny' (RLHF_PROFILE=tiny)."
+
+# peft 0.21 calls transformers by an old name
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+
+
+# ----------------------------------------------------------------------------------------------- models
+
+
+def load_base(profile: Profile, *, quantise: bool | None = None, head: Head = "causal") -> PreTrainedModel:
+    """The base model, frozen, in eval mode, on the profile's device.
+
+    quantise: 4-bit NF4 weights (default: as the profile says) or the checkpoint's own in `compute_dtype`.
+    head: "causal" for next-token logits (batch, length, vocabulary); "score" for one logit per sequence,
+    (batch, 1), read at the last token that is not padding, from a new random head `score` (seed it yourself).
+    Raises LabError for a missing GPU, an unreachable or gated model, and as `check_checkpoint`.
+    """
+    disable_cpu_packing()
+    tokenizer = load_tokenizer(profile)
+    folder = checkpoint_folder(profile)
+    quantise = profile.quantise if quantise is None else quantise
+    kind = {"causal": LlamaForCausalLM, "score": LlamaForSequenceClassification}[head]
+    with _quiet():
+        model = kind.from_pretrained(
+            folder,
+            dtype=getattr(torch, profile.compute_dtype),
+            device_map={"": profile.device},
+            quantization_config=quantisation_config(profile) if quantise else None,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **({"num_labels": 1} if head == "score" else {}),
+        )
+    if len(tokenizer) > model.config.vocab_size:
+        raise LabError(
+            f"{shown(folder)}: the tokenizer knows {len(tokenizer)} tokens and the model "
+            f"{model.config.vocab_size}: they belong to different checkpoints; download both again"
+        )
+    model.config.pad_token_id = tokenizer.pad_token_id  # the score is read at the last token that is not this
+    if head == "causal":
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.name_or_path = model.config._name_or_path = profile.base  # adapters record this: no machine's paths
+    return model.requires_grad_(False).eval()
+
+
+def quantisation_config(profile: Profile) -> BitsAndBytesConfig:
+    """NF4 with double quantisation (Dettmers et al. 2023, QLoRA, section 3); heads stay as they are."""
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, profile.compute_dtype),
+        llm_int8_skip_modules=["lm_head", "score"],
+    )
+
+
+def lora_config(profile: Profile, task: Head) -> LoraConfig:
+    """LoRA on every linear layer of the transformer blocks, not on embeddings and heads.
+
+    task: "causal" for policies; "score" for reward models, whose head `score` is trained in full.
+    """
+    return LoraConfig(
+        r=profile.lora_rank,
+        lora_alpha=profile.lora_alpha,
+        lora_dropout=0.0,
+        target_modules=list(LINEAR_LAYERS),
+        task_type={"causal": TaskType.CAUSAL_LM, "score": TaskType.SEQ_CLS}[task],
+        modules_to_save=["score"] if task == "score" else None,
+    )
+
+
+def disable_cpu_packing() -> None:
+    """Keep bitsandbytes from corrupting 4-bit training on CPUs with AVX512-BF16; call before making a model.
+
+    In bitsandbytes 0.50.2 a forward pass in eval mode repacks the weights of `Linear4bit` for a kernel that
+    has no autograd, and `.train()` does not unpack them: later gradients are wrong (cosine 0.4), while the
+    loss looks normal.
+    """
+    bitsandbytes_modules.has_avx512bf16 = lambda: False
+
+
+# -------------------------------------------------------------------------------------------- tokenizer
+
+
+def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
+    """The base model's tokenizer, padding on the left, with a padding token that is not the end token.
+
+    Llama 2's tokenizer has none: <unk> takes the part (byte fallback means that no text contains it), so the
+    embeddings keep their size. Raises LabError if padding and end are one token (the end of every response
+    would be masked away), if there is nothing to pad with, and as `checkpoint_folder`.
+    """
+    folder = checkpoint_folder(profile)
+    where = shown(folder / "tokenizer_config.json")
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, padding_side="left", trust_remote_code=False, local_files_only=True
+            )
+    except Exception as error:  # broken JSON raises many kinds
+        raise LabError(f"{shown(folder)}: cannot read the tokenizer ({error}); download it again") from None
+    if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
+        raise LabError(f"{where}: bos_token and eos_token must be set, such as <s> and </s>")
+    if tokenizer.pad_token is None:
+        if tokenizer.unk_token is None:
+            raise LabError(f"{where}: neither pad_token nor unk_token is set: set pad_token to a spare token")
+        tokenizer.pad_token = tokenizer.unk_token
+    if tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise LabError(
+            f"{where}: pad_token and eos_token are both {tokenizer.eos_token!r}, so the end of every "
+            f"response would be taken for padding; set pad_token to another token, or remove it"
+        )
+    return tokenizer
+
+
+def prompt_ids(
+    profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
+) -> list[list[int]]:
+    """<s> and the prompt's tokens. Over `max_prompt_tokens` a prompt loses its beginning, not its end."""
+    keep = profile.max_prompt_tokens - 1
+    return [[tokenizer.bos_token_id, *ids[-keep:]] for ids in _encode(tokenizer, prompts)]
+
+
+def completion_ids(
+    profile: Profile, tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]
+) -> list[list[int]]:
+    """The completion's tokens and </s>. Over `max_response_tokens` it loses its end, </s> included.
+
+    Prompt and completion are tokenised apart, because a policy continues the prompt's own tokens.
+    """
+    keep = profile.max_response_tokens
+    return [[*ids, tokenizer.eos_token_id][:keep] for ids in _encode(tokenizer, completions)]
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    if not texts:
+        return []
+    # split_special_tokens: "</s>" inside a text is text
+    return tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True).input_ids
+
+
+# ------------------------------------------------------------------------------------------- checkpoints
+
+
+def checkpoint_folder(profile: Profile) -> Path:
+    """The base model's folder on this machine, checked; downloaded on first use if the base is a Hub id.
+
+    Raises LabError without the GPU that the profile needs, if the model cannot be had, and as
+    `check_checkpoint`.
+    """
+    if profile.needs_gpu and not torch.cuda.is_available():
+        raise LabError(
+            f"profile {profile.name!r} needs an NVIDIA GPU (16 GB for 7B parameters), torch sees none: run "
+            f"where one is; check `nvidia-smi` and that torch is a CUDA build. {MEANWHILE}"
+        )
+    in_data = profile.base.startswith("data/")
+    folder = files.DATA / profile.base.removeprefix("data/") if in_data else ROOT / profile.base
+    folder = find_folder(folder)
+    if folder is None:
+        if in_data or profile.base.count("/") != 1:
+            raise LabError(f"{profile.base}: no such folder; if it came with the labs, `git restore` it")
+        folder = _download(profile)
+    check_checkpoint(folder)
+    return folder
+
+
+def _download(profile: Profile) -> Path:
+    base, page = profile.base, f"https://huggingface.co/{profile.base}"
+    try:
+        return Path(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "tokenizer.model"]))
+    except hub_errors.GatedRepoError:
+        problem = f"is gated: accept its licence at {page}, then run `hf auth login`"
+    except hub_errors.RepositoryNotFoundError:
+        problem = f"was not found at {page}: check the name; if it is private or gated, run `hf auth login`"
+    except (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, OSError) as error:
+        licence = f" (accept the licence at {page} and run `hf auth login` first)" if profile.gated else ""
+        problem = (
+            f"is not on this machine and could not be downloaded ({type(error).__name__}): connect to the "
+            f"network with HF_HUB_OFFLINE unset{licence}, or set RLHF_PROFILE to a folder with the model"
+        )
+    raise LabError(f"{base} {problem}. {MEANWHILE}")
+
+
+def check_checkpoint(folder: Path | str) -> None:
+    """Raise one LabError that names all that a Llama checkpoint lacks, or that is broken in it.
+
+    Needed: config.json (model_type "llama"), tokenizer.json (or tokenizer.model) and tokenizer_config.json,
+    and model.safetensors or model.safetensors.index.json with every shard that it lists. Pickled weights are
+    never opened: beside these they are ignored, alone they are refused.
+    """
+    folder = Path(folder)
+    problems = []
+    config = _json_object(folder / "config.json", problems)
+    if config and config.get("model_type") != "llama":
+        problems.append(f'config.json: model_type is {config.get("model_type")!r}, not "llama"')
+    _json_object(folder / "tokenizer_config.json", problems)
+    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():
+        problems.append("tokenizer.json is missing")
+    problems += _weight_problems(folder)
+    if problems:
+        raise LabError(f"{shown(folder)} is not a whole Llama checkpoint: {'; '.join(problems)}")
+
+
+def _weight_problems(folder: Path) -> list[str]:
+    problems = []
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        shards = ["model.safetensors"]
+    elif index.is_file():
+        listing = _json_object(index, problems)
+        weight_map = listing.get("weight_map") if listing else None
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            return problems or [f"{index.name}: has no weight_map"]
+        shards = sorted(set(weight_map.values()))
+    else:
+        pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
+        advice = (
+            f" ({', '.join(pickled)}: pickled weights can run code when opened and are refused; get the "
+            f"checkpoint as safetensors)"
+        )
+        return [f"model.safetensors (or its index and shards) is missing{advice if pickled else ''}"]
+    for shard in shards:
+        path = folder / shard
+        if path.parent != folder or not path.is_file():
+            problems.append(f"{shard} is missing")
+            continue
+        try:
+            with safe_open(path, framework="pt"):  # reads the header, which must agree with the file's size
+                pass
+        except (SafetensorError, OSError):
+            problems.append(f"{shard} is cut short or not safetensors (a broken download or LFS pointer?)")
+    return problems
+
+
+def _json_object(path: Path, problems: list[str]) -> dict | None:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{path.name} is missing")
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} cannot be read ({error})")
+    else:
+        if isinstance(value, dict):
+            return value
+        problems.append(f"{path.name} is not a JSON object")
+    return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence progress bars and transformers' report on the heads that a checkpoint has or lacks."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

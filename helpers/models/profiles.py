@@ -1,0 +1,116 @@
+"""Profiles: the one switch between the tiny model on a CPU and Llama-2-7B on a GPU."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..files import LabError, shown
+
+CPU_LIMIT = 2 * 2**30  # bytes of weights up to which a checkpoint of the reader's own runs without a GPU
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """How one stage is trained, unless a lab says otherwise."""
+
+    steps: int  # optimizer steps
+    batch_size: int  # rows (demonstrations, or pairs) per optimizer step
+    micro_batch_size: int  # rows per forward pass; gradients are accumulated up to batch_size
+    learning_rate: float  # peak of the schedule: linear warm-up, then cosine to 0
+    warmup: float = 0.05  # part of the steps in which the learning rate rises
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which model the labs train, and how."""
+
+    name: str  # as in RLHF_PROFILE and in the folders of runs
+    base: str  # checkpoint of the base model: a folder (relative to the repository) or a Hub id
+    max_prompt_tokens: int  # with <s>; longer prompts are cut from the left
+    max_response_tokens: int  # with </s>; longer completions are cut from the right
+    lora_rank: int  # r: rank of each LoRA update
+    lora_alpha: int  # the update is scaled by alpha / r
+    quantise: bool  # base weights in 4 bits (NF4)
+    compute_dtype: str  # torch's name of the type that the 4-bit layers multiply in
+    needs_gpu: bool  # runs on CUDA; else on the CPU, even where there is a GPU
+    gated: bool  # downloading takes an account and an accepted licence
+    sft: StageConfig  # supervised fine-tuning
+    reward_model: StageConfig  # reward-model training
+    gradient_checkpointing: bool = False  # recompute activations in the backward pass: less memory, slower
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.needs_gpu else "cpu"
+
+    @property
+    def context(self) -> int:
+        """Longest sequence in training, tokens."""
+        return self.max_prompt_tokens + self.max_response_tokens
+
+
+PROFILES = {
+    "tiny": Profile(
+        name="tiny",
+        base="data/models/tiny-llama2",
+        max_prompt_tokens=192,
+        max_response_tokens=64,
+        lora_rank=16,
+        lora_alpha=32,
+        quantise=True,
+        compute_dtype="float32",
+        needs_gpu=False,
+        gated=False,
+        sft=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
+        reward_model=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=1e-3),
+    ),
+    "llama2-7b": Profile(
+        name="llama2-7b",
+        base="meta-llama/Llama-2-7b-hf",
+        max_prompt_tokens=512,
+        max_response_tokens=128,
+        lora_rank=16,
+        lora_alpha=32,
+        quantise=True,
+        compute_dtype="bfloat16",
+        needs_gpu=True,
+        gated=True,
+        sft=StageConfig(steps=300, batch_size=32, micro_batch_size=8, learning_rate=2e-4),
+        reward_model=StageConfig(steps=500, batch_size=32, micro_batch_size=8, learning_rate=1e-4),
+        gradient_checkpointing=True,
+    ),
+}
+
+
+def get_profile(name: str | None = None) -> Profile:
+    """The profile of that name; without one, of the environment's RLHF_PROFILE, and else "tiny".
+
+    name: a key of PROFILES, or any Llama-2 checkpoint as a folder or a Hub id ("owner/model"), which takes
+    the settings of "llama2-7b" (a folder with up to 2 GiB of weights runs on the CPU, in float32).
+    Raises LabError for anything else.
+    """
+    name = name or os.environ.get("RLHF_PROFILE") or "tiny"
+    if name in PROFILES:
+        return PROFILES[name]
+    llama = PROFILES["llama2-7b"]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        folder = folder.resolve()
+        large = sum(path.stat().st_size for path in folder.glob("*.safetensors")) > CPU_LIMIT
+        return replace(
+            llama,
+            name=folder.name,
+            base=shown(folder),
+            gated=False,
+            needs_gpu=large,
+            gradient_checkpointing=large,
+            compute_dtype=llama.compute_dtype if large else "float32",
+        )
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not folder.parent.is_dir():
+        return replace(llama, name=name.split("/")[1], base=name, gated=name.startswith("meta-llama/"))
+    raise LabError(
+        f"unknown profile {name!r}: use one of {', '.join(map(repr, PROFILES))}, an existing folder with a "
+        f"Llama-2 checkpoint, or a Hub id such as 'meta-llama/Llama-2-13b-hf'"
+    )

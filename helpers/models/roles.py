@@ -1,0 +1,196 @@
+"""One quantised base model in four roles.
+
+PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters do not fit on
+one card; one 4-bit base with small sets of weights swapped in and out does (Hydra-RLHF, Santacroce et al. 2023):
+
+    reference   the SFT adapter, frozen (or no adapter at all, where there was no SFT)
+    policy      a copy of the reference's adapter, trained
+    value       a linear head on the policy's last hidden states, trained
+    reward      an adapter of its own and a linear score head, frozen
+
+and, with all adapters off, the base model itself is still there.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from peft.utils import load_peft_weights
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..objectives import response_logprobs
+from .generation import complete
+from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from .profiles import Profile
+
+POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
+
+
+class SharedBase(nn.Module):
+    """A 4-bit causal language model with the adapters and heads of PPO's four roles.
+
+    Build it with `SharedBase.load`. Every forward pass says which role it is for: `hidden_states(..., role)`.
+    """
+
+    def __init__(self, profile: Profile, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
+        super().__init__()
+        self.profile = profile
+        self.tokenizer = load_tokenizer(profile)
+        torch.manual_seed(seed)
+        base = load_base(profile)
+        config = PeftConfig.from_pretrained(sft) if sft else lora_config(profile, "causal")
+        config.inference_mode = False
+        self.peft = get_peft_model(base, config, adapter_name=POLICY)
+        self.has_reference_adapter = sft is not None
+        if sft:
+            weights = load_peft_weights(str(sft), device=str(self.device))
+            set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
+            self.peft.add_adapter(REFERENCE, config)
+            set_peft_model_state_dict(self.peft, weights, adapter_name=REFERENCE)
+        self.value_head = nn.Linear(base.config.hidden_size, 1, device=self.device)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.score_head: nn.Linear | None = None
+        self.score_mean, self.score_std = 0.0, 1.0
+        if reward:
+            self._load_reward(reward)
+        self._freeze_all_but_policy()
+        self.peft.eval()
+
+    @classmethod
+    def load(cls, profile: Profile, *, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
+        """The base of `profile` in 4 bits with the adapters found in the folders `sft` and `reward`, if given."""
+        return cls(profile, sft, reward, seed)
+
+    def _load_reward(self, folder: Path) -> None:
+        """A reward adapter as TRL's RewardTrainer saves it (task SEQ_CLS): LoRA weights and the score head."""
+        config = PeftConfig.from_pretrained(folder)
+        config.task_type, config.modules_to_save = None, None
+        weights = load_peft_weights(str(folder), device=str(self.device))
+        (score_name,) = [name for name in weights if name.endswith("score.weight")]
+        score_weight = weights.pop(score_name)
+        self.peft.add_adapter(REWARD, config)
+        set_peft_model_state_dict(self.peft, weights, adapter_name=REWARD)
+        self.score_head = nn.Linear(score_weight.shape[1], 1, bias=False, device=self.device)
+        self.score_head.weight.data.copy_(score_weight)
+        self.score_head.requires_grad_(False)
+        scale = json.loads((folder / "reward.json").read_text("utf-8"))
+        self.score_mean, self.score_std = scale["mean"], scale["std"]
+
+    def _freeze_all_but_policy(self) -> None:
+        for name, parameter in self.peft.named_parameters():
+            parameter.requires_grad_(f".{POLICY}." in name)
+
+    @property
+    def device(self) -> torch.device:
+        return self.peft.device
+
+    @property
+    def pad_id(self) -> int:
+        return self.tokenizer.pad_token_id
+
+    @property
+    def eos_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """The policy's adapter and the value head: all that PPO trains."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    @contextmanager
+    def role(self, role: str) -> Iterator[nn.Module]:
+        """The model with the adapter of `role` switched on (none for the base, or for a reference without SFT).
+
+        peft's own `set_adapter` also changes which weights train, and by that drops gradients; here only the adapter
+        that the forward pass uses changes.
+        """
+        if role == BASE or (role == REFERENCE and not self.has_reference_adapter):
+            with self.peft.disable_adapter():
+                yield self.peft
+            self._freeze_all_but_policy()
+            return
+        layers = [module for module in self.peft.modules() if isinstance(module, LoraLayer)]
+        before = layers[0].active_adapters
+        for layer in layers:
+            layer._active_adapter = [role]
+        try:
+            yield self.peft
+        finally:
+            for layer in layers:
+                layer._active_adapter = before
+
+    def hidden_states(self, ids: Tensor, attention_mask: Tensor, role: str = POLICY) -> Tensor:
+        """Last hidden states (batch, length, hidden) of `ids` (batch, length), padded on either side."""
+        position_ids = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+        with self.role(role):
+            return self.peft.base_model.model.model(
+                input_ids=ids, attention_mask=attention_mask.long(), position_ids=position_ids, use_cache=False
+            ).last_hidden_state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits, float32, of hidden states."""
+        return self.peft.base_model.model.lm_head(hidden).float()
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """The value head on policy hidden states: (..., hidden) -> (...)."""
+        return self.value_head(hidden.float()).squeeze(-1)
+
+    def response_logprobs(
+        self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY, temperature: float = 1.0
+    ) -> Tensor:
+        """Log-probability of every response token under `role`: (batch, response); prompts padded on the left,
+        responses on the right."""
+        ids = torch.cat([prompt_ids, response_ids], dim=1)
+        # The states that predict the response start at the prompt's last token.
+        hidden = self.hidden_states(ids, ids != self.pad_id, role)[:, prompt_ids.shape[1] - 1 : -1]
+        return response_logprobs(self.logits(hidden) / temperature, response_ids)
+
+    def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
+        """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""
+        with self.role(role):
+            return complete(self.peft, self.profile, self.tokenizer, prompts, **decoding)
+
+    def encode(self, prompts: Sequence[str], completions: Sequence[str]) -> list[list[int]]:
+        """Token ids of <s> prompt completion </s>, the two encoded apart as in training."""
+        heads = prompt_ids(self.profile, self.tokenizer, prompts)
+        tails = completion_ids(self.profile, self.tokenizer, completions)
+        return [head + tail for head, tail in zip(heads, tails, strict=True)]
+
+    @torch.no_grad()
+    def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int = 64) -> Tensor:
+        """Normalised reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set."""
+        if self.score_head is None:
+            raise ValueError("this SharedBase was loaded without a reward model")
+        rows = self.encode(prompts, completions)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # like lengths together: less padding
+        scores = torch.empty(len(rows))
+        for start in range(0, len(rows), batch_size):
+            index = order[start : start + batch_size]
+            batch = [rows[i] for i in index]
+            width = max(map(len, batch))
+            ids = torch.tensor([row + [self.pad_id] * (width - len(row)) for row in batch], device=self.device)
+            mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in batch], device=self.device)
+            last = torch.tensor([len(row) - 1 for row in batch], device=self.device)
+            hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(batch), device=self.device), last]
+            scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
+        return (scores - self.score_mean) / self.score_std
+
+    def load_policy(self, folder: Path) -> None:
+        """Take the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""
+        weights = load_peft_weights(str(folder), device=str(self.device))
+        set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
+        if (head := folder / "value_head.safetensors").is_file():
+            self.value_head.load_state_dict(load_file(head, device=str(self.device)))
+
+    def write_policy(self, folder: Path) -> None:
+        """Write the policy's adapter, as peft does, and the value head into an existing folder."""
+        weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY)
+        save_file({k: v.contiguous().cpu() for k, v in weights.items()}, folder / "adapter_model.safetensors")
+        self.peft.peft_config[POLICY].save_pretrained(folder)
+        head = {k: v.contiguous().cpu() for k, v in self.value_head.state_dict().items()}
+        save_file(head, folder / "value_head.safetensors")

@@ -1,0 +1,118 @@
+"""The text that the tiny base model is trained on: what base models see, on a small scale.
+
+Six kinds of document, in the shares of `SHARES`: forum posts alone; posts with TL;DRs of mixed quality; lists of
+similar requests (so that, like GPT-3 in the figures of InstructGPT, a base model answers a request by writing more
+requests); worked examples in a row, from which it learns to follow a pattern in its context; and step-by-step listings.
+
+A document comes in two parts, what is given and what follows from it (the post, then its TL;DR); where nothing is given,
+the first part is empty.
+"""
+
+import random
+from collections.abc import Iterator
+
+from . import phrasings
+from .posts import draw_post, write_human_summary, write_summary
+from .wording import ESSENTIAL, draw_fact, topics
+
+SHARES = {"post": 0.12, "post_with_summary": 0.58, "requests": 0.08, "examples": 0.12, "steps": 0.10, "notes": 0.0}
+COPY_SHARES = {"post": 0.03, "post_with_summary": 0.37, "requests": 0.05, "examples": 0.05, "steps": 0.10, "notes": 0.40}
+Document = tuple[str, str]
+
+
+def _any_fact(rng: random.Random, kind: str, topic: str | None = None):
+    topic = topic or rng.choice(sorted(topics()))
+    return draw_fact(topic, kind, rng.randrange(len(topics()[topic][kind + "s"])), rng)
+
+
+def post(rng: random.Random, split: str) -> Document:
+    return "", draw_post(rng, split).prompt.removesuffix("\n\nTL;DR:")
+
+
+def post_with_summary(rng: random.Random, split: str) -> Document:
+    drawn = draw_post(rng, split)
+    return drawn.prompt, f" {write_human_summary(drawn, rng)}"
+
+
+def requests(rng: random.Random, split: str) -> Document:
+    """Similar requests, one a line."""
+    topic = rng.choice(sorted(topics()))
+    template = rng.choice(
+        ("{Q}", "Explain {q}.", "Tell me {q}.", "Write a few sentences on {q}.", "Give me advice on {ving}.", "Tips for {ving}?")
+    )
+    return "", "\n".join(
+        phrasings.fill(
+            template,
+            goal=_any_fact(rng, "goal", topic).text(rng.randrange(2)),
+            question=_any_fact(rng, "question", topic).text(rng.randrange(2)),
+        )
+        for _ in range(rng.randrange(4, 9))
+    )
+
+
+def examples(rng: random.Random, split: str) -> Document:
+    """One small task shown several times: naming the topic, the kind of sentence, or saying it in other words."""
+    task = rng.choice(("topic", "kind", "words"))
+    lines = []
+    for _ in range(rng.randrange(3, 7)):
+        kind = rng.choice(ESSENTIAL)
+        fact = _any_fact(rng, kind)
+        first = rng.randrange(2)
+
+        def sentence(wording: int, kind=kind, fact=fact) -> str:
+            template = {"goal": "I want to {vp}.", "constraint": "{S}.", "question": "{Q}"}[kind]
+            slot = {"goal": "goal", "constraint": "clause", "question": "question"}[kind]
+            return phrasings.fill(template, **{slot: fact.text(wording)})
+
+        answer = {"topic": fact.topic, "kind": kind, "words": sentence(1 - first)}[task]
+        label = {"topic": "Topic", "kind": "Kind", "words": "In other words"}[task]
+        lines.append(f"Sentence: {sentence(first)}\n{label}: {answer}")
+    return "", "\n\n".join(lines)
+
+
+def steps(rng: random.Random, split: str) -> Document:
+    """A post taken apart step by step, then summed up."""
+    drawn = draw_post(rng, split)
+    voice = phrasings.to_plural if drawn.plural else str
+    listing = (
+        f"Step 1, the goal: {drawn.goal.text(drawn.wordings[drawn.goal])}\n"
+        f"Step 2, the problem: {drawn.constraint.text(drawn.wordings[drawn.constraint])}\n"
+        f"Step 3, the question: {drawn.question.text(drawn.wordings[drawn.question])}\n\n"
+        f"TL;DR: {write_summary(drawn, rng)}"
+    )
+    return f"POST: {drawn.body}\n\n", voice(listing)
+
+
+def notes(rng: random.Random, split: str) -> Document:
+    """A few sentences of one post in any order, then the goal, problem and question that are among them."""
+    drawn = draw_post(rng, split)
+    templates = {
+        "goal": phrasings.GOAL,
+        "constraint": phrasings.CONSTRAINT,
+        "question": phrasings.QUESTION,
+        "detail": phrasings.DETAIL,
+    }
+    voice = phrasings.to_plural if drawn.plural else str
+    facts = rng.sample((drawn.goal, drawn.constraint, drawn.question, drawn.details[0]), rng.randrange(1, 5))
+    sentences, answers = [], {}
+    for fact in facts:
+        text = fact.text(drawn.wordings[fact])
+        slot = {"goal": "goal", "question": "question"}.get(fact.kind, "clause")
+        sentences.append(voice(phrasings.fill(rng.choice(templates[fact.kind]), **{slot: text})))
+        answers[fact.kind] = voice(text)
+    labels = {"goal": "Goal", "constraint": "Problem", "question": "Question"}
+    lines = [f"{label}: {answers.get(kind, 'none')}" for kind, label in labels.items()]
+    return f"NOTES: {' '.join(sentences)}\n\n", "\n".join(rng.sample(lines, 3))
+
+
+WRITERS = {"post": post, "post_with_summary": post_with_summary, "requests": requests, "examples": examples, "steps": steps, "notes": notes}
+
+
+def documents(seed: int, split: str = "train", shares: dict[str, float] | None = None) -> Iterator[Document]:
+    """An endless stream of documents in `shares` (default: SHARES); the same seed gives the same stream."""
+    rng = random.Random(f"corpus/{split}/{seed}")
+    kinds, weights = list(shares or SHARES), list((shares or SHARES).values())
+    while True:
+        yield WRITERS[rng.choices(kinds, weights)[0]](rng, split)
+
+

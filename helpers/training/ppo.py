@@ -1,0 +1,257 @@
+"""Proximal policy optimisation of a language model with a KL penalty, in plain sight.
+
+One update: sample responses (rollout), score them, turn score and KL penalty into rewards per token, estimate
+advantages with the value head, then take a few clipped gradient steps. The mathematics stands in `objectives`; the four
+roles (policy, reference, reward, value) share one quantised base, see `models.roles`.
+
+Sources: Ziegler et al. 2019 and Stiennon et al. 2020 (the KL-penalised reward), Schulman et al. 2017 (PPO), Schulman
+et al. 2016 (advantages), Ouyang et al. 2022 (InstructGPT).
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..files import LabError
+from ..models.generation import generate_ids, pad_left, response_mask
+from ..models.loading import prompt_ids as encode_prompts
+from ..models.profiles import Profile
+from ..models.roles import REFERENCE, SharedBase
+from ..objectives import (
+    clipped_policy_loss,
+    clipped_value_loss,
+    entropy_from_logits,
+    gae,
+    kl_k1,
+    kl_penalised_rewards,
+    masked_mean,
+    masked_whiten,
+    response_logprobs,
+)
+
+Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
+"""A reward is any function of prompts and completions that gives one number for each."""
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here."""
+
+    updates: int = 60  # rollout batches, each followed by `epochs` passes
+    batch_size: int = 64  # rollouts an update
+    minibatch_size: int = 32  # rollouts a gradient step
+    epochs: int = 2  # passes over each batch of rollouts
+    learning_rate: float = 3e-4  # AdamW, for the policy's LoRA weights and the value head
+    beta: float = 0.05  # KL coefficient, reward units a nat
+    gamma: float = 1.0  # discount: a summary's score counts in full at its first token
+    lam: float = 0.95  # GAE: 1 is all return, 0 all value function
+    clip: float = 0.2  # the ratio may gain within [1 - clip, 1 + clip]
+    value_clip: float = 0.2  # the same for the value function, in reward units
+    value_coefficient: float = 0.1  # weight of the value loss
+    max_grad_norm: float = 1.0
+    target_kl: float | None = None  # ends an update's epochs once the policy moved this far from the rollouts' (nats a token)
+    stop_kl: float | None = None  # ends the run once KL to the reference reaches this (nats a response)
+    missing_eos_penalty: float = 1.0  # off the score of a response that never ends
+    max_new_tokens: int | None = None  # None: the profile's max_response_tokens
+    temperature: float = 1.0  # of the policy, in sampling and in all its log-probabilities
+    seed: int = 0
+
+    @classmethod
+    def of(cls, profile: Profile, **changes) -> "PPOConfig":
+        """The settings to begin with for a profile: the defaults for the tiny model, smaller steps for a large one."""
+        large = {"updates": 200, "minibatch_size": 8, "learning_rate": 1e-5, "epochs": 4} if profile.needs_gpu else {}
+        return cls(**(large | changes))
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A batch of sampled responses and all that one PPO update needs to know of them.
+
+    Shapes: `prompt_ids` (batch, prompt) padded on the left; `scores` (batch,); the rest (batch, response), padded on the
+    right, `mask` true at real tokens with </s>. `scores` hold the missing-EOS penalty, `rewards` the KL penalty too.
+    """
+
+    prompts: list[str]
+    completions: list[str]
+    prompt_ids: Tensor
+    response_ids: Tensor
+    mask: Tensor
+    scores: Tensor
+    logprobs: Tensor
+    ref_logprobs: Tensor
+    values: Tensor
+    rewards: Tensor
+    advantages: Tensor
+    returns: Tensor
+    ended: Tensor
+
+    @property
+    def kl(self) -> Tensor:
+        """Sampled KL of every response from the reference, in nats: (batch,)."""
+        return (kl_k1(self.logprobs, self.ref_logprobs) * self.mask).sum(1)
+
+
+def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor, temperature: float):
+    """Log-probabilities, values and entropy of the policy at every response token, from one forward pass."""
+    ids = torch.cat([prompt_ids, response_ids], dim=1)
+    hidden = shared.hidden_states(ids, ids != shared.pad_id)[:, prompt_ids.shape[1] - 1 : -1]
+    logits = shared.logits(hidden) / temperature
+    with torch.no_grad():
+        entropy = entropy_from_logits(logits)
+    return response_logprobs(logits, response_ids), shared.values(hidden), entropy
+
+
+@torch.no_grad()
+def roll_out(shared: SharedBase, prompts: Sequence[str], reward: Reward, config: PPOConfig) -> Rollout:
+    """Sample a response to each prompt from the policy, score it, and work out rewards and advantages.
+
+    Raises LabError if the reward gives not one finite number for each response.
+    """
+    tokenizer = shared.tokenizer
+    prompt_ids = pad_left(encode_prompts(shared.profile, tokenizer, prompts), shared.pad_id, shared.device)
+    max_new_tokens = config.max_new_tokens or shared.profile.max_response_tokens
+    response_ids = generate_ids(
+        shared.peft, prompt_ids, tokenizer, max_new_tokens=max_new_tokens, temperature=config.temperature
+    )
+    mask = response_mask(response_ids, shared.eos_id)
+    response_ids = response_ids.masked_fill(~mask, shared.pad_id)
+    ended = (response_ids == shared.eos_id).any(1)
+    completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
+
+    scores = torch.as_tensor(reward(prompts, completions), dtype=torch.float32, device=shared.device)
+    if scores.shape != (len(prompts),):
+        raise LabError(f"the reward gave {tuple(scores.shape)} numbers for {len(prompts)} completions; it must give one each")
+    if not scores.isfinite().all():
+        bad = int((~scores.isfinite()).nonzero()[0])
+        raise LabError(f"the reward of a completion is {scores[bad].item()}, not a finite number; its prompt: {prompts[bad]!r}")
+    scores = scores - config.missing_eos_penalty * (~ended).float()
+
+    logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
+    ref_logprobs = shared.response_logprobs(prompt_ids, response_ids, REFERENCE, config.temperature)
+    rewards = kl_penalised_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
+    advantages, returns = gae(rewards, values, mask, config.gamma, config.lam)
+    return Rollout(
+        list(prompts),
+        completions,
+        prompt_ids,
+        response_ids,
+        mask,
+        scores,
+        logprobs,
+        ref_logprobs,
+        values,
+        rewards,
+        masked_whiten(advantages, mask),
+        returns,
+        ended,
+    )
+
+
+class PPO:
+    """PPO on one SharedBase: `update(prompts)` does one update and returns its record."""
+
+    def __init__(self, shared: SharedBase, reward: Reward, config: PPOConfig):
+        self.shared, self.reward, self.config = shared, reward, config
+        self.optimizer = torch.optim.AdamW(shared.trainable_parameters(), lr=config.learning_rate, weight_decay=0.0)
+        self.step = 0
+
+    def update(self, prompts: Sequence[str]) -> dict:
+        """One rollout and `epochs` passes over it. The record's rewards are in units of the (normalised) reward model,
+        KL in nats a response, the rest as named."""
+        started = time.perf_counter()
+        rollout = roll_out(self.shared, prompts, self.reward, self.config)
+        rolled_out = time.perf_counter()
+        losses = self._optimise(rollout)
+        self.step += 1
+        kl = rollout.kl.mean().item()
+        score = rollout.scores.mean().item()
+        residual = masked_mean((rollout.returns - rollout.values) ** 2, rollout.mask)
+        spread = masked_mean((rollout.returns - masked_mean(rollout.returns, rollout.mask)) ** 2, rollout.mask)
+        return {
+            "step": self.step,
+            "reward": score,
+            "kl": kl,
+            "objective": score - self.config.beta * kl,
+            **losses,
+            "explained_variance": (1 - residual / spread.clamp(min=1e-8)).item(),
+            "response_tokens": rollout.mask.sum(1).float().mean().item(),
+            "ended": rollout.ended.float().mean().item(),
+            "seconds_rollout": rolled_out - started,
+            "seconds": time.perf_counter() - started,
+            "samples": [
+                {"prompt": p, "completion": c, "reward": s}
+                for p, c, s in zip(rollout.prompts[:4], rollout.completions[:4], rollout.scores[:4].tolist(), strict=True)
+            ],
+        }
+
+    def _optimise(self, rollout: Rollout) -> dict[str, float]:
+        """The clipped gradient steps of one update; returns the means of what was seen on the way."""
+        config, seen = self.config, []
+        for _ in range(config.epochs):
+            order = torch.randperm(len(rollout.prompts), device=rollout.mask.device)
+            for index in order.split(config.minibatch_size):
+                loss, measures = self._loss(rollout, index)
+                loss.backward()
+                norm = torch.nn.utils.clip_grad_norm_(self.shared.trainable_parameters(), config.max_grad_norm)
+                self.optimizer.step()
+                self.optimizer.zero_grad(set_to_none=True)
+                seen.append(measures | {"gradient_norm": norm.item()})
+            if config.target_kl is not None and seen[-1]["approx_kl"] > config.target_kl:
+                break
+        return {name: sum(m[name] for m in seen) / len(seen) for name in seen[0]}
+
+    def _loss(self, rollout: Rollout, index: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss."""
+        config = self.config
+        mask = rollout.mask[index]
+        width = int(mask.sum(1).max())  # no work on columns that are padding for all
+        left = int((rollout.prompt_ids[index] != self.shared.pad_id).long().argmax(1).min())
+        prompt_ids, response_ids = rollout.prompt_ids[index, left:], rollout.response_ids[index, :width]
+        mask = mask[:, :width]
+        logprobs, values, entropy = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
+        old_logprobs = rollout.logprobs[index, :width]
+        advantages, returns = rollout.advantages[index, :width], rollout.returns[index, :width]
+        policy_loss = clipped_policy_loss(logprobs, old_logprobs, advantages, mask, config.clip)
+        value_loss = clipped_value_loss(values, rollout.values[index, :width], returns, mask, config.value_clip)
+        with torch.no_grad():
+            log_ratio = logprobs - old_logprobs
+            measures = {
+                "policy_loss": policy_loss.item(),
+                "value_loss": value_loss.item(),
+                "entropy": masked_mean(entropy, mask).item(),
+                "clip_fraction": masked_mean(((log_ratio.exp() - 1).abs() > config.clip).float(), mask).item(),
+                "approx_kl": masked_mean(0.5 * log_ratio**2, mask).item(),
+            }
+        return policy_loss + config.value_coefficient * value_loss, measures
+
+
+def train_ppo(
+    shared: SharedBase, prompts: Sequence[str], reward: Reward | None = None, config: PPOConfig = PPOConfig()
+) -> Iterator[dict]:
+    """Train the policy of `shared` on `prompts`, a record an update; the policy changes in place.
+
+    `reward` is any function of (prompts, completions); None takes the reward adapter that `shared` was loaded with.
+    The caller may stop at any record. Raises LabError for an empty prompt set or a prompt longer than the profile allows.
+    """
+    if not prompts:
+        raise LabError("the prompt set is empty: PPO needs prompts to write completions for")
+    limit = shared.profile.max_prompt_tokens
+    for number, ids in enumerate(shared.tokenizer(list(prompts))["input_ids"]):
+        if len(ids) > limit:
+            raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
+    torch.manual_seed(config.seed)
+    ppo = PPO(shared, reward or shared.reward, config)
+    rng = random.Random(config.seed)
+    queue: list[str] = []
+    for _ in range(config.updates):
+        while len(queue) < config.batch_size:  # every prompt once, then all again in a new order
+            queue += rng.sample(list(prompts), len(prompts))
+        batch, queue = queue[: config.batch_size], queue[config.batch_size :]
+        record = ppo.update(batch)
+        yield record
+        if config.stop_kl is not None and record["kl"] >= config.stop_kl:
+            return

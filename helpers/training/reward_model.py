@@ -1,0 +1,176 @@
+"""The reward model: a scalar head on the base model, trained on pairs (Ouyang et al. 2022, eq. 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from peft import PeftModel, get_peft_model
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl import RewardConfig, RewardTrainer
+
+from ..files import LabError, atomic_folder, find_folder, shown
+from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from ..models.profiles import Profile, StageConfig
+from ..preferences import Preference
+from .trl_stream import Emit, save_adapter, stream, train
+
+RECORDED = {
+    "accuracy": "accuracy",
+    "margin": "reward_margin",
+    "mean_reward": "mean_reward",
+    "learning_rate": "learning_rate",
+}
+REFERENCE_PAIRS = 256  # training pairs whose scores set mean 0 and deviation 1, if no reference is given
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Shifts and scales scores so that they have mean 0 and standard deviation 1 on a reference set."""
+
+    mean: float
+    std: float
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        return (scores - self.mean) / self.std
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> Normalisation:
+        return cls(mean=float(scores.mean()), std=max(float(scores.std()), 1e-6))
+
+
+def train_reward_model(
+    profile: Profile,
+    pairs: Sequence[Preference],
+    *,
+    seed: int = 0,
+    stage: StageConfig | None = None,
+    steps: int | None = None,
+    margins: Mapping[int, float] | None = None,
+    reference: Sequence[tuple[str, str]] | None = None,
+    output: Path | str | None = None,
+) -> Iterator[dict[str, float]]:
+    """Train a LoRA adapter and a score head r on the 4-bit base.
+
+    The loss is the mean of -log sigmoid(r(chosen) - r(rejected) - m).
+    stage, steps: default to the profile's.
+    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0.
+    reference: (prompt, completion) texts on which normalised scores are to have mean 0 and standard
+    deviation 1; default: both completions of the first 256 pairs.
+    output: folder for the adapter and reward.json (mean, std), written whole at the end.
+    Yields a record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) -
+    r(rejected)), mean_reward, learning_rate. Returns (model, Normalisation). Stops when closed, and then
+    writes nothing. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
+    """
+    if not pairs:
+        raise LabError("there are no preference pairs to train on: give at least one")
+    stage = replace(stage or profile.reward_model, **({} if steps is None else {"steps": steps}))
+    if reference is None:
+        sample = pairs[:REFERENCE_PAIRS]
+        reference = [(row.prompt, text) for row in sample for text in (row.chosen, row.rejected)]
+
+    def work(emit: Emit) -> tuple[PeftModel, Normalisation]:
+        tokenizer = load_tokenizer(profile)
+        dataset = reward_dataset(profile, tokenizer, pairs, margins)
+        set_seed(seed)
+        model = get_peft_model(load_base(profile, head="score"), lora_config(profile, "score"))
+        train(
+            RewardTrainer,
+            RewardConfig,
+            profile,
+            stage,
+            model=model,
+            emit=emit,
+            names=RECORDED,
+            seed=seed,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+        scores = score_texts(profile, model, tokenizer, *zip(*reference, strict=True))
+        normalisation = Normalisation.of(scores)
+        if output is not None:
+            with atomic_folder(output) as folder:
+                save_adapter(model, folder)
+                (folder / "reward.json").write_text(json.dumps(asdict(normalisation), indent=2) + "\n")
+        return model, normalisation
+
+    return (yield from stream(work))
+
+
+def reward_dataset(
+    profile: Profile,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[Preference],
+    margins: Mapping[int, float] | None = None,
+) -> Dataset:
+    """Tokenised rows for `RewardTrainer`: chosen_ids and rejected_ids (after the prompt), length, margin."""
+    prompts = prompt_ids(profile, tokenizer, [row.prompt for row in pairs])
+    chosen = completion_ids(profile, tokenizer, [row.chosen for row in pairs])
+    rejected = completion_ids(profile, tokenizer, [row.rejected for row in pairs])
+    columns = {
+        "chosen_ids": [a + b for a, b in zip(prompts, chosen, strict=True)],
+        "rejected_ids": [a + b for a, b in zip(prompts, rejected, strict=True)],
+    }
+    columns["length"] = [max(len(a), len(b)) for a, b in zip(*columns.values(), strict=True)]
+    if margins is not None:  # TRL subtracts a column of this name
+        columns["margin"] = [float(margins[row.strength]) for row in pairs]
+    return Dataset.from_dict(columns)
+
+
+def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, Normalisation]:
+    """A trained reward model, in eval mode, and its normalisation. LabError if the folder is not whole."""
+    found = find_folder(folder)
+    names = ("adapter_config.json", "adapter_model.safetensors", "reward.json")
+    missing = [name for name in names if found is None or not (found / name).is_file()]
+    if missing:
+        raise LabError(
+            f"{shown(folder)} is not a trained reward model ({', '.join(missing)} missing): train it again"
+        )
+    try:
+        normalisation = Normalisation(**json.loads((found / "reward.json").read_text("utf-8")))
+    except (ValueError, TypeError):
+        raise LabError(
+            f'{shown(found / "reward.json")}: must be one JSON object with the numbers "mean" and "std"; '
+            f"train the reward model again"
+        ) from None
+    model = PeftModel.from_pretrained(load_base(profile, head="score"), found)
+    return model.eval(), normalisation
+
+
+@torch.no_grad()
+def score_texts(
+    profile: Profile,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    batch: int = 32,
+) -> np.ndarray:
+    """Scores of completions, as the model gives them (not normalised): float64 (n,).
+
+    prompts, completions: n texts each. batch: sequences per forward pass.
+    """
+    heads, tails = prompt_ids(profile, tokenizer, prompts), completion_ids(profile, tokenizer, completions)
+    ids = [torch.tensor(head + tail) for head, tail in zip(heads, tails, strict=True)]
+    training = model.training
+    model.eval()
+    scores = np.empty(len(ids))
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))  # like lengths together: little padding
+    for start in range(0, len(ids), batch):
+        rows = order[start : start + batch]
+        input_ids = pad_sequence([ids[i] for i in rows], True, tokenizer.pad_token_id)
+        lengths = torch.tensor([len(ids[i]) for i in rows])
+        mask = torch.arange(input_ids.shape[1]) < lengths[:, None]
+        inputs = {"input_ids": input_ids, "attention_mask": mask.long()}
+        out = model(**{name: t.to(profile.device) for name, t in inputs.items()}, use_cache=False)
+        scores[rows] = out.logits[:, 0].float().cpu().numpy()
+    model.train(training)
+    return scores

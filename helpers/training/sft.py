@@ -1,0 +1,81 @@
+"""Supervised fine-tuning (SFT): the base model learns to imitate demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from datasets import Dataset
+from peft import PeftModel, get_peft_model
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl import SFTConfig, SFTTrainer
+
+from ..files import LabError, atomic_folder
+from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from ..models.profiles import Profile, StageConfig
+from ..preferences import Demonstration
+from .trl_stream import Emit, save_adapter, stream, train
+
+RECORDED = {"mean_token_accuracy": "token_accuracy", "entropy": "entropy", "learning_rate": "learning_rate"}
+
+
+def train_sft(
+    profile: Profile,
+    demonstrations: Sequence[Demonstration],
+    *,
+    seed: int = 0,
+    stage: StageConfig | None = None,
+    steps: int | None = None,
+    output: Path | str | None = None,
+) -> Iterator[dict[str, float]]:
+    """Train a LoRA adapter of the 4-bit base on the completions' tokens, given the prompts.
+
+    stage, steps: default to the profile's. output: folder for the adapter, written whole at the end.
+    Yields a record a step: step, loss (nats per completion token), token_accuracy, entropy (nats),
+    learning_rate. Returns the trained model. Stops when closed, and then writes nothing. Seeds the global
+    random generators. Raises LabError for an empty set, and as `load_base`.
+    """
+    if not demonstrations:
+        raise LabError("there are no demonstrations to train on: give at least one")
+    stage = replace(stage or profile.sft, **({} if steps is None else {"steps": steps}))
+
+    def work(emit: Emit) -> PeftModel:
+        tokenizer = load_tokenizer(profile)
+        dataset = sft_dataset(profile, tokenizer, demonstrations)
+        set_seed(seed)
+        model = get_peft_model(load_base(profile), lora_config(profile, "causal"))
+        train(
+            SFTTrainer,
+            SFTConfig,
+            profile,
+            stage,
+            model=model,
+            emit=emit,
+            names=RECORDED,
+            seed=seed,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+        if output is not None:
+            with atomic_folder(output) as folder:
+                save_adapter(model, folder)
+        return model
+
+    return (yield from stream(work))
+
+
+def sft_dataset(
+    profile: Profile, tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration]
+) -> Dataset:
+    """Tokenised rows for `SFTTrainer`: input_ids, labels (-100, no loss, on the prompt) and length."""
+    prompts = prompt_ids(profile, tokenizer, [row.prompt for row in demonstrations])
+    completions = completion_ids(profile, tokenizer, [row.completion for row in demonstrations])
+    pairs = list(zip(prompts, completions, strict=True))
+    return Dataset.from_dict(
+        {
+            "input_ids": [prompt + completion for prompt, completion in pairs],
+            "labels": [[-100] * len(prompt) + completion for prompt, completion in pairs],
+            "length": [len(prompt) + len(completion) for prompt, completion in pairs],
+        }
+    )

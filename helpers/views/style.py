@@ -1,0 +1,27 @@
+"""One look for all figures: size, colours that survive colour blindness and grey printing, titles that state the finding."""
+
+import plotly.express as px
+import plotly.graph_objects as go
+
+PALETTE = px.colors.qualitative.Safe
+# The same model has the same colour, dash and marker in every lab.
+COLOURS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": PALETTE[3], "rejected": PALETTE[1]}
+DASHES = {"base": "dot", "sft": "dash", "ppo": "solid"}
+MARKERS = {"base": "circle", "sft": "square", "ppo": "diamond"}
+HEIGHT = 340  # pixels
+
+
+def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) -> go.Figure:
+    """Give a figure its title (the finding), its axes (with units) and the labs' look."""
+    figure.update_layout(
+        title=title,
+        xaxis_title=x,
+        yaxis_title=y,
+        height=height,
+        template="plotly_white",
+        colorway=PALETTE,
+        font={"size": 13},
+        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+    )
+    return figure

@@ -1,0 +1,3 @@
+"""Fixtures that several test files use."""
+
+from .tiny import checkpoint, profile  # noqa: F401

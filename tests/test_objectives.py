@@ -1,0 +1,308 @@
+"""The formulas: values by hand, naive second implementations, exact expectations, gradients and padding."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Categorical, kl_divergence
+
+from helpers import objectives as o
+
+deterministic = settings(derandomize=True, deadline=None, max_examples=40)
+seeds = st.integers(0, 2**31)
+
+
+def batch(seed: int, n: int = 5, length: int = 7, count: int = 3) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """A right-padded mask with responses of 1 to `length` tokens, and `count` random tensors of its shape."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, length + 1, (n, 1), generator=generator)
+    mask = torch.arange(length) < lengths
+    return mask, [torch.randn(n, length, generator=generator, dtype=torch.float64) for _ in range(count)]
+
+
+def spoil(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    return x.masked_fill(~mask, float("nan"))
+
+
+# --- Masked averages ----------------------------------------------------------
+
+
+@deterministic
+@given(seeds)
+def test_masked_averages_equal_those_of_the_selected_tokens(seed):
+    mask, (x, _, _) = batch(seed)
+    real = x[mask]
+    torch.testing.assert_close(o.masked_mean(spoil(x, mask), mask), real.mean())
+    white = o.masked_whiten(spoil(x, mask), mask)
+    assert (white[~mask] == 0).all()
+    torch.testing.assert_close(white[mask], (real - real.mean()) / (real.var() + 1e-8).sqrt())
+    unshifted = o.masked_whiten(x, mask, shift_mean=False)
+    torch.testing.assert_close(unshifted[mask] - white[mask], real.mean().expand_as(real))
+    assert (unshifted[~mask] == 0).all()
+
+
+def test_masks_may_be_integers_or_floats():
+    mask, (x, _, _) = batch(0)
+    for kind in (torch.long, torch.float32):
+        torch.testing.assert_close(o.masked_mean(x, mask.to(kind)), o.masked_mean(x, mask))
+        torch.testing.assert_close(o.kl_penalised_rewards(x[:, 0], x, 2 * x, mask.to(kind), 0.1),
+                                   o.kl_penalised_rewards(x[:, 0], x, 2 * x, mask, 0.1))  # fmt: skip
+
+
+def test_whitening_one_token_and_equal_tokens_is_finite():
+    assert o.masked_whiten(torch.tensor([[2.0, 9.0]]), torch.tensor([[True, False]])).tolist() == [[0.0, 0.0]]
+    assert o.masked_whiten(torch.full((2, 3), 4.0), torch.ones(2, 3, dtype=torch.bool)).abs().max() == 0
+
+
+# --- Reward model -------------------------------------------------------------
+
+
+def test_bradley_terry_by_hand():
+    assert o.bradley_terry_probability(
+        torch.tensor(math.log(3.0)), torch.tensor(0.0)
+    ).item() == pytest.approx(0.75)
+    chosen, rejected = torch.tensor([math.log(3.0), 0.0]), torch.tensor([0.0, 0.0])
+    assert o.bradley_terry_loss(chosen, rejected).item() == pytest.approx(
+        -(math.log(0.75) + math.log(0.5)) / 2
+    )
+    # a margin of log 3 takes back the whole lead of the first pair
+    margin = torch.tensor([math.log(3.0), 0.0])
+    assert o.bradley_terry_loss(chosen, rejected, margin).item() == pytest.approx(math.log(2))
+
+
+@deterministic
+@given(seeds)
+def test_bradley_terry_depends_on_the_gap_only(seed):
+    _, (x, y, _) = batch(seed)
+    a, b = x[:, 0], y[:, 0]
+    p = o.bradley_terry_probability(a, b)
+    torch.testing.assert_close(p + o.bradley_terry_probability(b, a), torch.ones_like(p))
+    torch.testing.assert_close(o.bradley_terry_loss(a + 5, b + 5), o.bradley_terry_loss(a, b))
+    torch.testing.assert_close(o.bradley_terry_loss(a, b), -p.log().mean())
+    torch.testing.assert_close(
+        o.bradley_terry_loss(a, b, margin=torch.zeros_like(a)), o.bradley_terry_loss(a, b)
+    )
+
+
+def test_bradley_terry_gradient_and_extremes():
+    chosen = torch.tensor([0.3, -1.0], requires_grad=True)
+    rejected = torch.tensor([0.1, 2.0])
+    o.bradley_terry_loss(chosen, rejected).backward()
+    torch.testing.assert_close(chosen.grad, -(1 - o.bradley_terry_probability(chosen.detach(), rejected)) / 2)
+    assert o.bradley_terry_loss(torch.tensor([-1e4]), torch.tensor([1e4])).item() == pytest.approx(2e4)
+
+
+def test_bradley_terry_refuses_shapes_that_would_broadcast():
+    with pytest.raises(ValueError, match=r"\(4, 1\).*\(4,\)"):
+        o.bradley_terry_loss(torch.zeros(4, 1), torch.zeros(4))
+
+
+def test_normalise_scores():
+    scores = torch.tensor([1.0, 3.0, 5.0])
+    assert o.normalise_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]
+
+
+# --- Log-probabilities, entropy and KL ----------------------------------------
+
+
+@deterministic
+@given(seeds)
+def test_logprobs_and_entropy_agree_with_torch_distributions(seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(4, 6, 11, generator=generator, dtype=torch.float64)
+    tokens = torch.randint(11, (4, 6), generator=generator)
+    categorical = Categorical(logits=logits)
+    torch.testing.assert_close(o.response_logprobs(logits, tokens), categorical.log_prob(tokens))
+    torch.testing.assert_close(o.entropy_from_logits(logits), categorical.entropy())
+
+
+def test_entropy_of_a_uniform_distribution_is_the_log_of_its_size():
+    torch.testing.assert_close(o.entropy_from_logits(torch.zeros(1, 2, 8)), torch.full((1, 2), math.log(8)))
+
+
+@deterministic
+@given(seeds)
+def test_kl_estimators_have_the_right_expectation(seed):
+    """Exactly, by summing over a small vocabulary: k1 and k3 are unbiased; k2 is so to third order."""
+    generator = torch.Generator().manual_seed(seed)
+    policy_logits, noise = torch.randn(2, 9, generator=generator, dtype=torch.float64)
+    for distance in (1.0, 0.01):
+        policy, reference = (
+            Categorical(logits=policy_logits),
+            Categorical(logits=policy_logits + distance * noise),
+        )
+        exact = kl_divergence(policy, reference)
+        logprobs, ref_logprobs = policy.logits, reference.logits  # of each token of the vocabulary
+        expect = {
+            k.__name__: (policy.probs * k(logprobs, ref_logprobs)).sum() for k in (o.kl_k1, o.kl_k2, o.kl_k3)
+        }
+        torch.testing.assert_close(expect["kl_k1"], exact)
+        torch.testing.assert_close(expect["kl_k3"], exact)
+        assert (o.kl_k2(logprobs, ref_logprobs) >= 0).all() and (o.kl_k3(logprobs, ref_logprobs) >= 0).all()
+    torch.testing.assert_close(expect["kl_k2"], exact, rtol=0.05, atol=0)  # where the two are close
+
+
+def test_kl_estimators_by_hand_and_for_tiny_ratios():
+    one, zero = torch.tensor(1.0), torch.tensor(0.0)
+    assert o.kl_k1(one, zero).item() == 1.0
+    assert o.kl_k2(one, zero).item() == 0.5
+    assert o.kl_k3(one, zero).item() == pytest.approx(math.exp(-1) - 1 + 1)
+    assert all(k(one, one).item() == 0 for k in (o.kl_k1, o.kl_k2, o.kl_k3))
+
+
+def test_kl_penalised_rewards_by_hand():
+    mask = torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
+    logprobs = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -9.0, float("nan")]])
+    reference = torch.tensor([[-2.0, -2.0, -1.0], [-1.5, -7.0, float("-inf")]])
+    rewards = o.kl_penalised_rewards(torch.tensor([10.0, 20.0]), logprobs, reference, mask, beta=0.1)
+    torch.testing.assert_close(rewards, torch.tensor([[-0.1, 0.0, 10.2], [19.95, 0.0, 0.0]]))
+
+
+@deterministic
+@given(seeds)
+def test_kl_penalised_rewards_sum_to_the_papers_reward(seed):
+    mask, (logprobs, reference, x) = batch(seed)
+    rewards = o.kl_penalised_rewards(x[:, 0], logprobs, reference, mask, beta=0.3)
+    log_ratio = ((logprobs - reference) * mask).sum(1)
+    torch.testing.assert_close(rewards.sum(1), x[:, 0] - 0.3 * log_ratio)
+    assert (rewards[~mask] == 0).all()
+
+
+# --- Policy gradient and PPO --------------------------------------------------
+
+
+def gae_by_definition(rewards, values, gamma, lam):
+    """Schulman et al. 2016, eq. 16: a double sum over one unpadded response, in plain Python."""
+    n = len(rewards)
+    values = [*values, 0.0]
+    deltas = [rewards[t] + gamma * values[t + 1] - values[t] for t in range(n)]
+    return [sum((gamma * lam) ** (k - t) * deltas[k] for k in range(t, n)) for t in range(n)]
+
+
+@deterministic
+@given(seeds, st.floats(0, 1), st.floats(0, 1))
+def test_gae_equals_its_definition_for_every_length(seed, gamma, lam):
+    mask, (rewards, values, _) = batch(seed)
+    advantages, returns = o.gae(spoil(rewards, mask), spoil(values, mask), mask, gamma, lam)
+    for i, length in enumerate(mask.sum(1).tolist()):
+        expected = gae_by_definition(rewards[i, :length].tolist(), values[i, :length].tolist(), gamma, lam)
+        torch.testing.assert_close(advantages[i, :length], torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(returns[mask], (advantages + values)[mask])
+    assert (advantages[~mask] == 0).all() and (returns[~mask] == 0).all()
+
+
+def test_gae_by_hand():
+    rewards, values = torch.tensor([[0.0, 1.0, 5.0]]), torch.tensor([[0.5, 0.25, 7.0]])
+    mask = torch.tensor([[True, True, False]])
+    # delta = (0 + 0.25 - 0.5, 1 - 0.25); A_0 = -0.25 + 0.5 * 0.75
+    advantages, returns = o.gae(rewards, values, mask, gamma=1.0, lam=0.5)
+    assert advantages.tolist() == [[0.125, 0.75, 0.0]]
+    assert returns.tolist() == [[0.625, 1.0, 0.0]]
+
+
+@deterministic
+@given(seeds)
+def test_gae_at_lambda_one_is_the_reward_to_go_minus_the_value(seed):
+    mask, (rewards, values, _) = batch(seed)
+    _, returns = o.gae(rewards, values, mask, gamma=1.0, lam=1.0)
+    to_go = (rewards * mask).flip(1).cumsum(1).flip(1)
+    torch.testing.assert_close(returns[mask], to_go[mask])
+
+
+@deterministic
+@given(seeds)
+def test_policy_losses_share_their_gradient_before_the_policy_moves(seed):
+    mask, (logprobs, advantages, _) = batch(seed)
+    gradients = []
+    for loss in (
+        lambda x: o.reinforce_loss(x, advantages, mask),
+        lambda x: o.clipped_policy_loss(x, logprobs, advantages, mask),
+    ):
+        x = logprobs.clone().requires_grad_()
+        loss(x).backward()
+        gradients.append(x.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+    torch.testing.assert_close(gradients[0], -advantages * mask / mask.sum())
+
+
+def test_reinforce_takes_one_advantage_per_response():
+    mask, (logprobs, x, _) = batch(3)
+    torch.testing.assert_close(
+        o.reinforce_loss(logprobs, x[:, :1], mask), o.reinforce_loss(logprobs, x[:, :1].expand_as(x), mask)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "learns"),
+    [
+        (1.0, 2.0, -2.0, True),
+        (1.5, 2.0, -2.4, False),  # already far enough in the right direction
+        (0.5, 2.0, -1.0, True),  # far in the wrong one: the gradient stays
+        (0.5, -2.0, 1.6, False),
+        (1.5, -2.0, 3.0, True),
+    ],
+)
+def test_clipped_policy_loss_by_hand(ratio, advantage, loss, learns):
+    logprobs = torch.tensor([[math.log(ratio)]], requires_grad=True)
+    value = o.clipped_policy_loss(
+        logprobs, torch.zeros(1, 1), torch.tensor([[advantage]]), torch.ones(1, 1).bool()
+    )
+    value.backward()
+    assert value.item() == pytest.approx(loss)
+    assert (logprobs.grad.item() != 0) == learns
+
+
+@pytest.mark.parametrize(
+    ("value", "loss", "learns"),
+    [(0.1, 0.405, True), (0.5, 0.32, False), (-0.5, 1.125, True), (2.5, 1.125, True)],
+)
+def test_clipped_value_loss_by_hand(value, loss, learns):
+    """Old value 0, return 1, clip 0.2."""
+    values = torch.tensor([[value]], requires_grad=True)
+    result = o.clipped_value_loss(values, torch.zeros(1, 1), torch.ones(1, 1), torch.ones(1, 1).bool())
+    result.backward()
+    assert result.item() == pytest.approx(loss)
+    assert (values.grad.item() != 0) == learns
+
+
+def test_a_wide_clip_is_no_clip():
+    mask, (values, old, returns) = batch(5)
+    wide = o.clipped_value_loss(values, old, returns, mask, clip=1e9)
+    torch.testing.assert_close(wide, 0.5 * ((values - returns) ** 2)[mask].mean())
+    wide = o.clipped_policy_loss(values, old, returns, mask, clip=1e9)
+    torch.testing.assert_close(wide, -((values - old).exp() * returns)[mask].mean())
+
+
+@deterministic
+@given(seeds)
+def test_padding_never_matters_to_losses_or_gradients(seed):
+    mask, (x, y, z) = batch(seed)
+    losses = (
+        lambda x, y, z: o.reinforce_loss(x, y, mask),
+        lambda x, y, z: o.clipped_policy_loss(x, y, z, mask),
+        lambda x, y, z: o.clipped_value_loss(x, y, z, mask),
+        lambda x, y, z: o.masked_mean(x, mask),
+    )
+    for loss in losses:
+        clean, spoilt = x.clone().requires_grad_(), spoil(x, mask).requires_grad_()
+        a, b = loss(clean, y, z), loss(spoilt, spoil(y, mask), spoil(z, mask))
+        torch.testing.assert_close(a, b)
+        a.backward()
+        b.backward()
+        torch.testing.assert_close(clean.grad[mask], spoilt.grad[mask])
+    assert (clean.grad[~mask] == 0).all()
+
+
+def test_gradients_agree_with_finite_differences():
+    mask, (x, y, z) = batch(11, n=3, length=4)
+    x.requires_grad_()
+    for loss in (
+        lambda x: o.clipped_policy_loss(x, y, z, mask),
+        lambda x: o.clipped_value_loss(x, y, z, mask),
+        lambda x: o.entropy_from_logits(x).sum(),
+        lambda x: o.kl_k3(x, y).sum(),
+        lambda x: o.bradley_terry_loss(x[:, 0], x[:, 1], margin=y[:, 0]),
+    ):
+        assert torch.autograd.gradcheck(loss, (x,))
