@@ -114,6 +114,7 @@ $(INSTALLED): pyproject.toml
 	@echo "Installing $(TORCH), then the rest; this takes some minutes, once ..."
 	@$(PIP_INSTALL) '$(TORCH)'
 	@$(PIP_INSTALL) --editable '.[test]'
-	@$(PY) -m jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements \
-	  >/dev/null 2>&1 || true  # JupyterLab's news would call home
+	@mkdir -p .venv/etc/jupyter/labconfig  # JupyterLab's news would call home
+	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
+	  > .venv/etc/jupyter/labconfig/page_config.json
 	@printf '%s' '$(CURDIR)' > $@

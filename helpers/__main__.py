@@ -48,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
-    data = command("data", "make the shipped data again: prompts, demonstrations, SFT, preference pairs, ratings", profile=False)
-    data.add_argument("part", nargs="?", choices=("all", "prompts", "preferences", "checksums"), default="all", help="default: all")
+    data = command("data", "make the shipped data again: prompts, demonstrations, preference pairs, ratings, adapters", profile=False)
+    data.add_argument("part", nargs="?", choices=("all", "prompts", "preferences", "adapters", "checksums"), default="all", help="default: all")
 
     notebooks = command("notebooks", "execute the labs in place and normalise their outputs", profile=False)
     notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of labs/")
@@ -160,23 +160,24 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 
 def _data(args: argparse.Namespace) -> int:
-    from .collection import collect_preferences, collect_prompts, write_checksums
+    from . import collection, stages
     from .models.profiles import get_profile
     from .models.roles import SharedBase
+    from .training.ppo import PPOConfig
 
     profile = get_profile("tiny")
     if args.part in ("all", "prompts"):
-        collect_prompts()
-    if args.part == "all":
-        from . import stages
-
-        _show(stages.sft(profile), profile.sft.steps, "sft")
+        collection.collect_prompts()
     if args.part in ("all", "preferences"):
-        from .artifacts import Artifacts
-
-        shared = SharedBase.load(profile, sft=Artifacts("tiny").find("sft").path)
-        _show(collect_preferences(shared), 3, "preferences")
-    write_checksums()
+        _show(stages.sft(profile), profile.sft.steps, "sft")
+        shared = SharedBase.load(profile, sft=collection.ship("sft"))
+        _show(collection.collect_preferences(shared), 3, "preferences")
+    if args.part in ("all", "adapters"):
+        _show(stages.reward_model(profile), profile.reward_model.steps, "reward model")
+        collection.ship("reward_model")
+        _show(stages.ppo(profile), PPOConfig().updates, "ppo")
+        collection.ship("ppo")
+    collection.write_checksums()
     return 0
 
 

@@ -56,8 +56,8 @@ class Artifact:
 
     def describe(self) -> str:
         """One line for a lab to print."""
-        created = self.manifest.get("created", "at an unknown time")
-        return f"{self.name}: {self.origin} ({files.shown(self.path)}, made {created})"
+        created = self.manifest.get("created")
+        return f"{self.name}: {self.origin} ({files.shown(self.path)}{f', made {created}' if created else ''})"
 
 
 class Artifacts:
@@ -83,9 +83,7 @@ class Artifacts:
             found, origin = files.find_folder(files.DATA / "adapters" / name), "shipped"
         if found is None:
             lab = f"lab {LABS[name]}, or " if name in LABS else ""
-            raise LabError(
-                f"there is no {name} for the profile {self.profile_name} yet: run {lab}`{COMMANDS[name]}`"
-            )
+            raise LabError(f"there is no {name} for the profile {self.profile_name} yet: run {lab}`{COMMANDS[name]}`")
         check_adapter(found)
         return Artifact(name, found, origin)
 

@@ -6,11 +6,15 @@ People write demonstrations; the model tuned on them samples several completions
 two at a time. Everything is drawn from seeds: on the same machine the same bytes come out.
 """
 
+import json
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import files
+from .artifacts import Artifacts
 from .models.roles import BASE, REFERENCE, SharedBase
 from .preferences import Demonstration, Preference, Prompt, Rating, write_rows
 from .simulation.annotators import ANNOTATORS, choose, rate
@@ -131,6 +135,18 @@ def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> N
             for annotator in ANNOTATORS.values()
         ],
     )
+
+
+def ship(name: str) -> Path:
+    """Copy the tiny profile's own artifact to `data/adapters/`, without its date; returns the new folder."""
+    source = Artifacts("tiny").find(name).path
+    target = files.DATA / "adapters" / name
+    with files.atomic_folder(target) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        manifest = json.loads((folder / "artifact.json").read_text("utf-8"))
+        del manifest["created"]
+        (folder / "artifact.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    return target
 
 
 def write_checksums() -> None:

@@ -277,9 +277,7 @@ def sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_checksums(
-    only: Path | str | Iterable[Path | str] | None = None, listing: Path | None = None
-) -> list[Path]:
+def verify_checksums(only: Path | str | Iterable[Path | str] | None = None, listing: Path | None = None) -> list[Path]:
     """Compare files with a listing in sha256sum's format and return those that were compared.
 
     only: a folder (all listed files in it) or the files to compare; default: every listed file.

@@ -69,8 +69,7 @@ class Preference(Row):
         super().__post_init__()
         if self.chosen.strip() == self.rejected.strip():
             raise LabError(
-                f'{_at(self)}field "rejected" is identical to "chosen": such a pair teaches nothing; remove '
-                f"the row"
+                f'{_at(self)}field "rejected" is identical to "chosen": such a pair teaches nothing; remove the row'
             )
 
 
@@ -154,9 +153,7 @@ def write_rows(path: Path | str, rows: Iterable[Row]) -> None:
     files.write_jsonl(path, (row.as_dict() for row in rows))
 
 
-def check_preferences(
-    rows: Sequence[Row], tokenizer: Any = None, max_prompt_tokens: int | None = None
-) -> None:
+def check_preferences(rows: Sequence[Row], tokenizer: Any = None, max_prompt_tokens: int | None = None) -> None:
     """Check what no row can know alone: that no id comes twice and, given a tokenizer, that the prompts fit.
 
     tokenizer: a Hugging Face tokenizer; max_prompt_tokens: the longest prompt allowed, in its tokens.

@@ -83,9 +83,7 @@ def test_describe_lists_what_there_is_and_what_is_missing(places):
         put_adapter(folder)
     sft, reward_model, ppo = store.describe().splitlines()
     assert sft.startswith("sft: shipped (")
-    assert reward_model.startswith(
-        "reward_model: there is no reward_model for the profile tiny yet: run lab 02"
-    )
+    assert reward_model.startswith("reward_model: there is no reward_model for the profile tiny yet: run lab 02")
     assert ppo.startswith("ppo: yours (")
 
 

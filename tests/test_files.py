@@ -61,9 +61,7 @@ def test_importing_the_package_sets_quiet_defaults_and_imports_nothing_heavy():
         "[m for m in ('torch', 'transformers', 'datasets', 'pandas', 'numpy') if m in sys.modules])"
     )
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name.partition("_")[0] not in ("HF", "TOKENIZERS")
+        name: value for name, value in os.environ.items() if name.partition("_")[0] not in ("HF", "TOKENIZERS")
     }
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -311,13 +309,34 @@ def test_killed_between_the_renames_the_old_one_is_found_and_the_next_write_heal
     assert names(tmp_path) == ["sft"]
 
 
-def test_only_what_dead_processes_left_is_swept(tmp_path):
+@pytest.fixture
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_cannot_be_put_back_is_not_swept_away(tmp_path, monkeypatch, dead_pid):
+    path, rename = tmp_path / "sft", os.rename
+    aside = tmp_path / f".sft.old-{1:020d}-{files._HOST}-{dead_pid}"
+    aside.mkdir()
+    fill(aside, "old")
+
+    def refuse_once(*_):
+        monkeypatch.setattr(os, "rename", rename)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "rename", refuse_once)
+    with pytest.raises(ValueError), files.atomic_folder(path):
+        raise ValueError
+    assert contents(files.find_folder(path)) == whole("old")
+
+
+def test_only_what_dead_processes_left_is_swept(tmp_path, dead_pid):
     path = tmp_path / "sft"
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    stale = tmp_path / f".sft.new-{1:020d}-{files._HOST}-{dead.pid}"
+    stale = tmp_path / f".sft.new-{1:020d}-{files._HOST}-{dead_pid}"
     alive = tmp_path / f".sft.new-{1:020d}-{files._HOST}-{os.getppid()}"
-    foreign = tmp_path / f".sft.new-{1:020d}-{'0' * 8}-{dead.pid}"
+    foreign = tmp_path / f".sft.new-{1:020d}-{'0' * 8}-{dead_pid}"
     other = tmp_path / ".sft.new-mine"
     for folder in (stale, alive, foreign, other):
         folder.mkdir()
@@ -358,9 +377,7 @@ def small_disk(tmp_path):
     mount = shutil.which("mount")
     if (
         not mount
-        or subprocess.run(
-            [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True
-        ).returncode
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True).returncode
     ):
         pytest.skip("needs the right to mount a small disk")
     yield disk
@@ -473,9 +490,7 @@ def data(tmp_path, monkeypatch):
 
 def test_sha256_of_known_content(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert (
-        files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
+    assert files.sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_checksums_of_everything_a_folder_or_files(data):

@@ -152,9 +152,7 @@ def test_trainers_get_three_columns_and_no_margin():
 @pytest.mark.parametrize("name", GOOD)
 def test_a_missing_field(path, name):
     write(path, GOOD, {key: value for key, value in GOOD.items() if key != name})
-    assert message(read_preferences, path).startswith(
-        f'{path}:2: field "{name}" is missing; every row needs prompt,'
-    )
+    assert message(read_preferences, path).startswith(f'{path}:2: field "{name}" is missing; every row needs prompt,')
 
 
 def test_a_misspelt_field(path):
@@ -202,9 +200,7 @@ def test_a_bad_value(path, name, value, problem):
 
 def test_a_bad_rating(path):
     write(path, {"id": "r1", "prompt": PROMPT, "completion": " Help.", "annotator": "ann", "rating": 8})
-    assert message(read_ratings, path).startswith(
-        f'{path}:1: field "rating" must be a whole number from 1 to 7'
-    )
+    assert message(read_ratings, path).startswith(f'{path}:1: field "rating" must be a whole number from 1 to 7')
 
 
 def test_a_bad_row_cannot_be_made():
@@ -259,9 +255,7 @@ def test_an_unknown_split(load):
 def test_a_failed_write_leaves_the_old_file_alone(path):
     write_rows(path, [Preference(**GOOD)])
     content = path.read_bytes()
-    assert "is used twice" in message(
-        write_rows, path, [Preference(**GOOD)] * 2 + [replace(Preference(**GOOD))]
-    )
+    assert "is used twice" in message(write_rows, path, [Preference(**GOOD)] * 2 + [replace(Preference(**GOOD))])
     assert message(write_rows, path, []).startswith(f"{path}: there are no rows to write")
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == [path.name]

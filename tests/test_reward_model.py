@@ -64,9 +64,7 @@ def test_the_first_loss_is_bradley_terry_on_our_own_scores(profile, tokenizer, m
     record = next(train_reward_model(profile, rows, margins=margins, seed=3))
     set_seed(3)
     model = get_peft_model(load_base(profile, head="score"), lora_config(profile, "score"))
-    difference = scores(profile, model, tokenizer, rows, "chosen") - scores(
-        profile, model, tokenizer, rows, "rejected"
-    )
+    difference = scores(profile, model, tokenizer, rows, "chosen") - scores(profile, model, tokenizer, rows, "rejected")
     margin = np.array([margins[row.strength] for row in rows]) if margins else 0
     assert record["loss"] == pytest.approx(np.log1p(np.exp(margin - difference)).mean(), abs=1e-5)
     assert record["accuracy"] == (difference > 0).mean()
@@ -84,9 +82,7 @@ def test_it_learns(profile, tokenizer, trained):
 
 def test_scores_are_normalised_on_the_reference(profile, tokenizer, trained):
     _, model, normalisation, _ = trained
-    both = np.concatenate(
-        [scores(profile, model, tokenizer, pairs(48), which) for which in ("chosen", "rejected")]
-    )
+    both = np.concatenate([scores(profile, model, tokenizer, pairs(48), which) for which in ("chosen", "rejected")])
     assert normalisation(both).mean() == pytest.approx(0, abs=1e-5)
     assert normalisation(both).std() == pytest.approx(1, abs=1e-5)
 
@@ -95,9 +91,7 @@ def test_a_reference_of_ones_own(profile, tokenizer):
     rows = pairs(8, seed=2)
     reference = [(row.prompt, row.rejected) for row in rows]
     _, (model, normalisation) = run(train_reward_model(profile, pairs(16), steps=1, reference=reference))
-    assert normalisation.mean == pytest.approx(
-        scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6
-    )
+    assert normalisation.mean == pytest.approx(scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6)
 
 
 def test_the_folder_holds_the_model_that_was_trained(profile, tokenizer, trained):
@@ -132,9 +126,7 @@ def test_closing_early_stops_the_training_and_writes_nothing(profile, tmp_path):
 def test_llama2_files(tmp_path):
     """The path of the profile llama2-7b, with gradient accumulation, where <unk> pads."""
     small = get_profile(str(make_llama2_checkpoint(tmp_path / "llama")))
-    small = replace(
-        small, lora_rank=4, reward_model=replace(small.reward_model, batch_size=8, micro_batch_size=4)
-    )
+    small = replace(small, lora_rank=4, reward_model=replace(small.reward_model, batch_size=8, micro_batch_size=4))
     records, _ = run(train_reward_model(small, pairs(8), steps=2, output=tmp_path / "rm"))
     assert len(records) == 2 and math.isfinite(records[-1]["loss"])
     load_reward_model(small, tmp_path / "rm")
@@ -143,14 +135,10 @@ def test_llama2_files(tmp_path):
 def test_bad_input(profile, trained, tmp_path):
     with pytest.raises(LabError, match="no preference pairs"):
         next(train_reward_model(profile, []))
-    with pytest.raises(
-        LabError, match="not a trained reward model .*adapter_config.json, .*reward.json missing"
-    ):
+    with pytest.raises(LabError, match="not a trained reward model .*adapter_config.json, .*reward.json missing"):
         load_reward_model(profile, tmp_path / "none")
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (tmp_path / name).write_bytes((trained[3] / name).read_bytes())
     (tmp_path / "reward.json").write_text(json.dumps({"mean": 1}))
-    with pytest.raises(
-        LabError, match='reward.json: must be one JSON object with the numbers "mean" and "std"'
-    ):
+    with pytest.raises(LabError, match='reward.json: must be one JSON object with the numbers "mean" and "std"'):
         load_reward_model(profile, tmp_path)

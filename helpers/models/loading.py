@@ -151,17 +151,13 @@ def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def prompt_ids(
-    profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
-) -> list[list[int]]:
+def prompt_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
     """<s> and the prompt's tokens. Over `max_prompt_tokens` a prompt loses its beginning, not its end."""
     keep = profile.max_prompt_tokens - 1
     return [[tokenizer.bos_token_id, *ids[-keep:]] for ids in _encode(tokenizer, prompts)]
 
 
-def completion_ids(
-    profile: Profile, tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]
-) -> list[list[int]]:
+def completion_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]) -> list[list[int]]:
     """The completion's tokens and </s>. Over `max_response_tokens` it loses its end, </s> included.
 
     Prompt and completion are tokenised apart, because a policy continues the prompt's own tokens.

@@ -28,7 +28,7 @@ PENALTY = {
 }
 # Words that any TL;DR may use, whatever its post says.
 FRAME = (
-    "want try hope plan like love need wish look go decide be have get make help advice ask know wonder think sure "
+    "want try hope plan like love need wish look go decide be doing have get make help advice ask know wonder think sure "
     "problem trouble issue catch question thing idea but and or because since as with for of in on at about from by "
     "however though although while still yet now how what where when who which why not no never any anyone someone "
     "please thanks tip goal stuck figure out best way it there here then even unfortunately tldr partner good unsure"

@@ -130,9 +130,7 @@ def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, 
     names = ("adapter_config.json", "adapter_model.safetensors", "reward.json")
     missing = [name for name in names if found is None or not (found / name).is_file()]
     if missing:
-        raise LabError(
-            f"{shown(folder)} is not a trained reward model ({', '.join(missing)} missing): train it again"
-        )
+        raise LabError(f"{shown(folder)} is not a trained reward model ({', '.join(missing)} missing): train it again")
     try:
         normalisation = Normalisation(**json.loads((found / "reward.json").read_text("utf-8")))
     except (ValueError, TypeError):

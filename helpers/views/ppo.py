@@ -1,0 +1,168 @@
+"""Figures and tables on policy gradients and PPO: clipping, advantages, the KL penalty, training, before and after."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .style import COLOURS, DASHES, PALETTE, styled
+
+# --- Policy gradient and clipping ---------------------------------------------
+
+
+def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
+    """Error of sampled policy gradients (columns n, error, baseline) against the number of samples."""
+    figure = go.Figure()
+    for number, (baseline, rows) in enumerate(estimates.groupby("baseline", sort=False)):
+        figure.add_scatter(
+            x=rows["n"],
+            y=rows["error"].round(4),
+            name=str(baseline),
+            mode="lines+markers",
+            line={"dash": ("solid", "dash")[number % 2], "color": PALETTE[number]},
+            marker={"symbol": ("circle", "square")[number % 2], "size": 9},
+        )
+    by_n = estimates.groupby("n")["error"].mean()
+    title = f"{by_n.index[-1] // by_n.index[0]:,} times the samples, {by_n.iloc[0] / by_n.iloc[-1]:.0f} times less error"
+    styled(figure, title, "samples", "distance from the exact gradient")
+    return figure.update_layout(xaxis_type="log", yaxis_type="log")
+
+
+def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]], clip: float) -> go.Figure:
+    """What PPO maximises for one token against the ratio policy / old policy, a curve for each advantage."""
+    figure = go.Figure()
+    for number, (name, gain) in enumerate(gains.items()):
+        figure.add_scatter(
+            x=np.round(ratio, 3),
+            y=np.round(gain, 3),
+            name=name,
+            mode="lines",
+            line={"width": 3, "dash": ("solid", "dash")[number % 2], "color": PALETTE[number]},
+        )
+    figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor="grey", opacity=0.12, line_width=0)
+    figure.add_vline(x=1, line={"dash": "dot", "color": "grey"})
+    title = f"Beyond a ratio of {1 + clip:g} a good token pays no more; below {1 - clip:g} a bad one costs no less"
+    return styled(figure, title, "ratio policy / old policy", "objective of one token")
+
+
+# --- The KL penalty -----------------------------------------------------------
+
+
+def kl_figure(frontier: pd.DataFrame, chosen: Sequence[float] = ()) -> go.Figure:
+    """Expected reward of the best policy at each KL (columns beta, kl, reward), some values of beta marked."""
+    figure = go.Figure()
+    figure.add_scatter(x=frontier["kl"].round(4), y=frontier["reward"].round(4), mode="lines", name="best policy")
+    marks = frontier.set_index("beta").loc[list(chosen)]
+    figure.add_scatter(
+        x=marks["kl"].round(4),
+        y=marks["reward"].round(4),
+        mode="markers+text",
+        text=[f"beta = {beta:g}" for beta in marks.index],
+        textposition="bottom right",
+        marker={"size": 10, "symbol": "diamond", "color": PALETTE[1]},
+        showlegend=False,
+    )
+    title = "The first nats buy most of the reward; beta says where to stop"
+    return styled(figure, title, "KL from the reference, nats", "expected reward").update_layout(showlegend=False)
+
+
+# --- Training -----------------------------------------------------------------
+
+PANELS = {  # record: axis title
+    "reward": "proxy reward, sd",
+    "kl": "KL to the reference, nats",
+    "entropy": "entropy, nats a token",
+    "explained_variance": "explained variance",
+}
+
+
+def curves(records: Sequence[Mapping], total: int | None = None) -> go.Figure:
+    """Proxy reward, KL, entropy and explained variance of the value function, an update at a time."""
+    frame = pd.DataFrame(records)
+    figure = make_subplots(rows=2, cols=2, horizontal_spacing=0.12, vertical_spacing=0.16)
+    for number, (name, axis) in enumerate(PANELS.items()):
+        row, column = number // 2 + 1, number % 2 + 1
+        smooth = frame[name].rolling(5, min_periods=1).mean()
+        figure.add_scatter(
+            x=frame["step"], y=frame[name].round(3), row=row, col=column, mode="markers",
+            marker={"color": "lightgrey", "size": 5}, name="update", showlegend=number == 0, legendgroup="update",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=frame["step"], y=smooth.round(3), row=row, col=column, mode="lines",
+            line={"color": PALETTE[number], "width": 3}, name="mean of 5", showlegend=number == 0, legendgroup="mean",
+        )  # fmt: skip
+        figure.update_yaxes(title_text=axis, row=row, col=column)
+    first, last = frame.head(5).mean(numeric_only=True), frame.tail(5).mean(numeric_only=True)
+    title = (
+        f"Proxy reward {first['reward']:+.2f} to {last['reward']:+.2f} at a KL of {last['kl']:.1f} nats"
+        f" ({len(frame)} updates)"
+    )
+    styled(figure, title, "", PANELS["reward"], height=520)
+    figure.update_xaxes(range=[0, (total or len(frame)) + 1])
+    return figure.update_xaxes(title_text="update", row=2)
+
+
+# --- Before and after ---------------------------------------------------------
+
+
+def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
+    """Mean proxy and gold reward of each model; `table` has the columns model, measure, estimate, low, high."""
+    figure = make_subplots(rows=1, cols=2, subplot_titles=("proxy reward (what PPO sees)", "gold reward (what we want)"))
+    for column, measure in enumerate(("proxy", "gold"), start=1):
+        rows = table[table["measure"] == measure]
+        figure.add_bar(
+            x=rows["model"],
+            y=rows["estimate"].round(3),
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": (rows["high"] - rows["estimate"]).round(3),
+                "arrayminus": (rows["estimate"] - rows["low"]).round(3),
+            },
+            marker={"color": PALETTE[column - 1], "pattern": {"shape": ("", "/")[column - 1]}},
+            row=1,
+            col=column,
+        )
+    styled(figure, finding, "", "mean, with 95 % interval")
+    return figure.update_layout(showlegend=False)
+
+
+def gains_figure(before: Sequence[float], after: Sequence[float]) -> go.Figure:
+    """Distribution of the gold reward before and after, on the same prompts."""
+    before, after = np.asarray(before), np.asarray(after)
+    edges = np.arange(-3.125, 3.26, 0.25)
+    figure = go.Figure()
+    for name, values in (("sft", before), ("ppo", after)):
+        counts, _ = np.histogram(values, edges)
+        figure.add_scatter(
+            x=((edges[1:] + edges[:-1]) / 2).round(3),
+            y=(counts / len(values)).round(4),
+            mode="lines",
+            name={"sft": "SFT (before)", "ppo": "PPO (after)"}[name],
+            line={"shape": "hvh", "color": COLOURS[name], "dash": DASHES[name], "width": 3},
+        )
+    perfect = f"{(before >= 3).mean():.0%} to {(after >= 3).mean():.0%}"
+    title = f"Perfect TL;DRs: {perfect}; worse than before on {(after < before).mean():.0%} of the prompts"
+    figure = styled(figure, title, "gold reward of one TL;DR", "share of prompts")
+    return figure.update_yaxes(tickformat=".0%")
+
+
+def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, str]) -> str:
+    """HTML: the post of each row, and below it the texts in the columns `texts`, each with its note.
+
+    `rows` has a column `prompt`; `notes`: text column -> column with what to say of it. All text is shown as text.
+    """
+    blocks = []
+    for row in rows.to_dict("records"):
+        cells = "".join(
+            f'<tr><th style="text-align:left;vertical-align:top;width:160px">{escape(name)}<br>'
+            f'<small style="font-weight:normal">{escape(str(row[notes[name]]))}</small></th>'
+            f'<td style="text-align:left;white-space:pre-wrap">{escape(str(row[name]))}</td></tr>'
+            for name in texts
+        )
+        post = f'<div style="white-space:pre-wrap;color:#555">{escape(row["prompt"])}</div>'
+        blocks.append(f'{post}<table style="width:100%;max-width:1000px">{cells}</table>')
+    return "<hr>".join(blocks)

@@ -1,0 +1,371 @@
+"""Lab 01: widgets to read and judge pairs, and figures of agreement, biases and Bradley-Terry.
+
+Texts and names come from data files, so all of them are escaped before they are shown.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..preferences import Preference
+from .style import PALETTE, styled
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
+DASHES = ("solid", "dash", "dot", "dashdot")
+STRENGTHS = {1: "negligibly better", 2: "slightly better", 3: "better", 4: "significantly better"}
+
+
+class BlindPair(NamedTuple):
+    """A pair as a labeller sees it: two texts in random order; `label` ("A" or "B") is what was chosen."""
+
+    pair: Preference
+    a: str
+    b: str
+    label: str
+
+
+def blind(pairs: Sequence[Preference], seed: int = 0) -> list[BlindPair]:
+    """The pairs with their sides shuffled: the order of the columns must not give the label away."""
+    rng = random.Random(seed)
+    return [
+        BlindPair(pair, pair.chosen, pair.rejected, "A")
+        if rng.random() < 0.5
+        else BlindPair(pair, pair.rejected, pair.chosen, "B")
+        for pair in pairs
+    ]
+
+
+# --- Widgets ------------------------------------------------------------------
+
+
+class PairBrowser:
+    """Pairs one at a time, blind until "Reveal the label" is pressed. Show `box`; ValueError without pairs."""
+
+    def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
+        if not pairs:
+            raise ValueError("there are no pairs to browse")
+        self.pairs = blind(pairs, seed)
+        self.position = 0
+        self.previous = widgets.Button(description="Previous", icon="arrow-left")
+        self.next = widgets.Button(description="Next", icon="arrow-right")
+        self.reveal = widgets.ToggleButton(description="Reveal the label", icon="eye")
+        self.where = widgets.HTML()
+        self.text = widgets.HTML()
+        self.previous.on_click(lambda _: self.go(self.position - 1))
+        self.next.on_click(lambda _: self.go(self.position + 1))
+        self.reveal.observe(lambda _: self._show(), "value")
+        self.box = widgets.VBox(
+            [widgets.HBox([self.previous, self.next, self.reveal, self.where]), self.text]
+        )
+        self._show()
+
+    def go(self, position: int) -> None:
+        """Show the pair at `position` (the last is followed by the first), blind again."""
+        self.position = position % len(self.pairs)
+        self.reveal.value = False
+        self._show()
+
+    def _show(self) -> None:
+        shown = self.pairs[self.position]
+        self.where.value = f"pair {self.position + 1} of {len(self.pairs)}"
+        self.text.value = _pair_html(shown, revealed=self.reveal.value)
+
+
+class BlindJudge:
+    """A few pairs to judge oneself. Show `box`; `table` compares the answers that were given with the labels."""
+
+    def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
+        self.pairs = blind(pairs, seed)
+        self.answers = [
+            widgets.RadioButtons(options=["A", "B"], value=None, description="Better:") for _ in self.pairs
+        ]
+        pages = [
+            widgets.VBox([widgets.HTML(_pair_html(shown, revealed=False)), answer])
+            for shown, answer in zip(self.pairs, self.answers, strict=True)
+        ]
+        titles = [f"Pair {number}" for number in range(1, len(pages) + 1)]
+        self.box = widgets.VBox([widgets.Tab(pages, titles=titles)])
+
+    def table(self) -> pd.DataFrame:
+        """A row a pair: you, label, annotator, strength, agree. A pair without an answer keeps its label secret."""
+        rows = []
+        for shown, answer in zip(self.pairs, self.answers, strict=True):
+            given = {
+                "you": answer.value,
+                "label": shown.label,
+                "annotator": shown.pair.annotator,
+                "strength": shown.pair.strength,
+                "agree": answer.value == shown.label,
+            }
+            rows.append(given if answer.value else dict.fromkeys(given, "-"))
+        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="pair"))
+
+
+def _pair_html(shown: BlindPair, revealed: bool) -> str:
+    pair = shown.pair
+    side = (
+        '<div style="flex:1; padding:0.6em; border:{border}; border-radius:4px">'
+        '<b>{name}</b>{mark}<div style="white-space:pre-wrap">{text}</div></div>'
+    )
+    sides = "".join(
+        side.format(
+            name=name,
+            text=escape(text.strip()),
+            mark=" &#10003; chosen" if revealed and name == shown.label else "",
+            border="2px solid #117733" if revealed and name == shown.label else "1px solid #999",
+        )
+        for name, text in (("A", shown.a), ("B", shown.b))
+    )
+    label = (
+        f"{escape(pair.annotator)} chose {shown.label}: {STRENGTHS[pair.strength]} "
+        f"(strength {pair.strength} of 4). Written by: {escape(pair.source)} (chosen &gt; rejected). "
+        f"Row {escape(pair.id)}."
+        if revealed
+        else "Which one is the better TL;DR?"
+    )
+    return (
+        f'<div style="max-width:60em; line-height:1.4"><div style="white-space:pre-wrap">{escape(pair.prompt)}</div>'
+        f'<div style="display:flex; gap:1em; margin:0.6em 0">{sides}</div><i>{label}</i></div>'
+    )
+
+
+# --- Figures ------------------------------------------------------------------
+
+
+def rates_figure(rates: pd.DataFrame, title: str, x: str, reference: float = 0.5) -> go.Figure:
+    """A point with its interval for each row. rates: index names; columns estimate, low, high, n."""
+    names = _names(rates.index)
+    figure = go.Figure(
+        go.Scatter(
+            x=rates["estimate"],
+            y=names,
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rates["high"] - rates["estimate"],
+                "arrayminus": rates["estimate"] - rates["low"],
+            },
+            mode="markers",
+            marker={"size": 9, "color": PALETTE[3]},
+            customdata=rates["n"],
+            hovertemplate="%{y}: %{x:.2f} (n = %{customdata})<extra></extra>",
+        )
+    )
+    figure.add_vline(x=reference, line={"dash": "dash", "color": "#888"})
+    figure.update_yaxes(autorange="reversed")
+    return styled(figure, title, x, "")
+
+
+def scales_figure(ratings: pd.DataFrame, title: str) -> go.Figure:
+    """How often each annotator gives each rating. ratings: columns annotator, rating (1 to 7)."""
+    shares = pd.crosstab(ratings["annotator"], ratings["rating"], normalize="index")
+    shares = shares.reindex(columns=range(1, 8), fill_value=0.0)
+    figure = _heatmap(shares, "%{z:.0%}", colorscale="Cividis", zmin=0, colorbar={"tickformat": ".0%", "title": "share"})
+    figure.update_traces(hovertemplate="%{y} gives %{x}: %{z:.0%}<extra></extra>")
+    figure.update_xaxes(tickmode="linear")
+    return styled(figure, title, "rating, from 1 (worst) to 7 (best)", "")
+
+
+def agreement_figure(kappas: pd.DataFrame, title: str) -> go.Figure:
+    """The kappa of every two annotators (rows), by how they were asked (columns), with the median of each column."""
+    rng = np.random.default_rng(0)  # sideways scatter, so that equal points do not hide each other
+    figure = go.Figure()
+    for number, name in enumerate(kappas):
+        figure.add_scatter(
+            x=number + rng.uniform(-0.12, 0.12, len(kappas)),
+            y=kappas[name],
+            mode="markers",
+            marker={"symbol": SYMBOLS[number], "size": 8, "color": PALETTE[number], "opacity": 0.8},
+            text=_names(kappas.index),
+            hovertemplate="%{text}: %{y:.2f}<extra></extra>",
+        )
+        median = kappas[name].median()
+        figure.add_shape(
+            type="line", x0=number - 0.25, x1=number + 0.25, y0=median, y1=median, line={"width": 3}
+        )
+        figure.add_annotation(x=number + 0.27, y=median, text=f"{median:.2f}", showarrow=False, xanchor="left")
+    figure.update_xaxes(tickvals=list(range(len(kappas.columns))), ticktext=_names(kappas.columns))
+    figure.update_layout(showlegend=False)
+    return styled(figure, title, "", "Cohen's kappa (0 chance, 1 full agreement)")
+
+
+def kappa_heatmap(kappas: pd.DataFrame, title: str) -> go.Figure:
+    """A matrix of kappas, annotators by annotators, similar ones side by side; the diagonal stays empty."""
+    order = _similar_together(kappas)
+    ordered = kappas.loc[order, order].astype(float)
+    ordered = ordered.mask(np.eye(len(ordered), dtype=bool))
+    figure = _heatmap(ordered, "%{z:.2f}", colorscale="Cividis", colorbar={"title": "kappa"})
+    figure.update_traces(hovertemplate="%{y} and %{x}: %{z:.2f}<extra></extra>")
+    return styled(figure, title, "", "", height=420)
+
+
+def _similar_together(kappas: pd.DataFrame) -> list:
+    """The names in the order of a hierarchical clustering."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(kappas) < 3:
+        return list(kappas.index)
+    distance = (1 - kappas.to_numpy(dtype=float)).clip(min=0)
+    np.fill_diagonal(distance, 0)
+    distance = np.nan_to_num((distance + distance.T) / 2, nan=1.0)
+    leaves = leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))
+    return [kappas.index[leaf] for leaf in leaves]
+
+
+def opinions_figure(probabilities: pd.DataFrame, title: str) -> go.Figure:
+    """How two groups see the same pairs. probabilities: two columns, P(A is preferred), named after the groups."""
+    first, second = probabilities.columns
+    disagree = (probabilities[first] > 0.5) != (probabilities[second] > 0.5)
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(
+        (("both prefer the same text", probabilities[~disagree]), ("they disagree", probabilities[disagree]))
+    ):
+        figure.add_scatter(
+            x=rows[first],
+            y=rows[second],
+            mode="markers",
+            name=name,
+            marker={"symbol": SYMBOLS[number * 2], "size": 6, "color": PALETTE[number], "opacity": 0.55},
+        )
+    figure.add_hline(y=0.5, line={"dash": "dash", "color": "#888"})
+    figure.add_vline(x=0.5, line={"dash": "dash", "color": "#888"})
+    return styled(
+        figure,
+        title,
+        f"P(A is preferred), {escape(str(first))}",
+        f"P(A is preferred), {escape(str(second))}",
+        height=420,
+    )
+
+
+def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Figure:
+    """P(a is preferred to b) = sigmoid((r_a - r_b) / T), with a slider for T that needs no kernel."""
+    difference = np.linspace(-4, 4, 81)
+    figure = go.Figure()
+    for number, temperature in enumerate(temperatures):
+        figure.add_scatter(
+            x=difference,
+            y=1 / (1 + np.exp(-difference / temperature)),
+            name=f"T = {temperature:g}",
+            visible=number == start,
+            line={"color": PALETTE[3], "width": 3},
+        )
+    figure.add_scatter(
+        x=[-4, 0, 0, 4], y=[0, 0, 1, 1], name="no noise: T = 0", line={"color": "#888", "dash": "dot"}
+    )
+    steps = [
+        {
+            "label": f"{temperature:g}",
+            "method": "update",
+            "args": [
+                {"visible": [i == number for i in range(len(temperatures))] + [True]},
+                {"title.text": _curve_title(temperature)},
+            ],
+        }
+        for number, temperature in enumerate(temperatures)
+    ]
+    figure.update_layout(
+        sliders=[{"active": start, "currentvalue": {"prefix": "T = "}, "steps": steps, "pad": {"t": 50}}]
+    )
+    figure = styled(
+        figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460
+    )
+    return figure.update_layout(margin={"t": 80, "b": 30})
+
+
+def _curve_title(temperature: float) -> str:
+    probability = 1 / (1 + np.exp(-1 / temperature))
+    return f"One point more wins {probability:.0%} of the comparisons at T = {temperature:g}"
+
+
+def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None = None) -> go.Figure:
+    """How often A is chosen against how much better it is, a line for each annotator, with 95 % intervals.
+
+    choices: columns annotator, difference (gold reward of A minus B), estimate, low, high.
+    temperature: if given, Bradley-Terry's curve for it is drawn too.
+    """
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(choices.groupby("annotator", sort=False)):
+        figure.add_scatter(
+            x=rows["difference"],
+            y=rows["estimate"],
+            name=escape(str(name)),
+            mode="lines+markers",
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": rows["high"] - rows["estimate"],
+                "arrayminus": rows["estimate"] - rows["low"],
+                "thickness": 1,
+            },
+            line={"color": PALETTE[number], "dash": DASHES[number % 4]},
+            marker={"symbol": SYMBOLS[number % 8], "size": 8},
+        )
+    if temperature is not None:
+        reach = float(choices["difference"].abs().max())
+        x = np.linspace(-reach, reach, 81)
+        figure.add_scatter(
+            x=x,
+            y=1 / (1 + np.exp(-x / temperature)),
+            name=f"Bradley-Terry, T = {temperature:g}",
+            line={"color": "#888", "dash": "dot"},
+        )
+    figure = styled(figure, title, "gold reward of A minus gold reward of B", "share of choices that are A", height=420)
+    return figure.update_layout(margin={"t": 90})
+
+
+def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:
+    """What each annotator (row) pays for one more of each thing (column), in log-odds: blue for, red against."""
+    limit = float(np.nanmax(np.abs(weights.to_numpy(dtype=float)))) or 1.0
+    figure = _heatmap(
+        weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar={"title": "log-odds"}
+    )
+    figure.update_traces(hovertemplate="%{y}, %{x}: %{z:.2f}<extra></extra>")
+    return styled(figure, title, "one more of this in the text", "", height=420)
+
+
+def strengths_figure(strengths: pd.Series, title: str) -> go.Figure:
+    """Bradley-Terry strengths, strongest on top. strengths: index names, values in log-odds, mean 0."""
+    strengths = strengths.sort_values()
+    figure = go.Figure(
+        go.Bar(
+            x=strengths,
+            y=_names(strengths.index),
+            orientation="h",
+            marker={"color": PALETTE[3]},
+            hovertemplate="%{y}: %{x:.2f}<extra></extra>",
+        )
+    )
+    return styled(figure, title, "Bradley-Terry strength (log-odds, mean 0)", "", height=380)
+
+
+def _heatmap(table: pd.DataFrame, text: str, **options) -> go.Figure:
+    """Numbers as colours and as text; a missing one stays blank."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=table.to_numpy(dtype=float),
+            x=_names(table.columns),
+            y=_names(table.index),
+            texttemplate=text,
+            xgap=2,
+            ygap=2,
+            hoverongaps=False,
+            **options,
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def _names(index: pd.Index) -> list:
+    """Labels for an axis. plotly reads some HTML in them, and names come from data."""
+    return [escape(" and ".join(name) if isinstance(name, tuple) else str(name)) for name in index]

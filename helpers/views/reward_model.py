@@ -1,0 +1,205 @@
+"""Figures, tables and one widget on reward models: the loss, quantised weights, accuracy, scores."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..statistics import Interval
+from .style import COLOURS, PALETTE, styled
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+
+
+def interval_table(intervals: Mapping[str, Interval]) -> pd.DataFrame:
+    """A row for each name, with estimate, low, high and n, rounded to three digits."""
+    rows = {name: (i.estimate, i.low, i.high, i.n) for name, i in intervals.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "n"]).round(3)
+
+
+def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: int = 0, shift: float = 0.0) -> None:
+    """Add points with confidence limits, one for each row of `table`, moved up by `shift` rows."""
+    figure.add_scatter(
+        x=table["estimate"],
+        y=np.arange(len(table)) + shift,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (table["high"] - table["estimate"]).round(3),
+            "arrayminus": (table["estimate"] - table["low"]).round(3),
+        },
+        mode="markers",
+        marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "color": PALETTE[number]},
+        name=name,
+    )
+
+
+def _name_rows(figure: go.Figure, table: pd.DataFrame) -> None:
+    """Name the rows of a figure that `interval_points` filled, the first at the top."""
+    figure.update_yaxes(tickvals=list(range(len(table))), ticktext=list(map(str, table.index)), autorange="reversed")
+
+
+# --- The loss -----------------------------------------------------------------
+
+
+def loss_figure() -> go.Figure:
+    """Loss of one pair, and the pull on its scores, against the difference of the two scores."""
+    gap = np.linspace(-6, 6, 61)
+    figure = go.Figure()
+    figure.add_scatter(x=gap, y=np.logaddexp(0, -gap).round(4), name="loss, nats", mode="lines")
+    figure.add_scatter(
+        x=gap,
+        y=(1 / (1 + np.exp(gap))).round(4),
+        name="pull on each score, 1 - P",
+        mode="lines",
+        line={"dash": "dash"},
+    )
+    figure.add_vline(x=0, line={"dash": "dot", "color": "grey"})
+    title = "A pair in the wrong order pulls with almost full force, a settled one hardly at all"
+    return styled(figure, title, "r(chosen) - r(rejected)", "loss, and size of its gradient")
+
+
+# --- The model ----------------------------------------------------------------
+
+
+def nf4_figure(original: Sequence[float], quantised: Sequence[float], error: float) -> go.Figure:
+    """One block of 64 weights before and after 4 bits, sorted; `error` is that of the whole matrix, relative."""
+    original, quantised = np.asarray(original, dtype=float), np.asarray(quantised, dtype=float)
+    order = np.argsort(original)
+    figure = go.Figure()
+    figure.add_scatter(y=original[order].round(4), name="checkpoint", mode="markers", marker={"symbol": "circle-open"})
+    figure.add_scatter(
+        y=quantised[order].round(4), name="4 bits (NF4)", mode="lines", line={"shape": "hvh", "color": PALETTE[1]}
+    )
+    levels = len(np.unique(quantised))
+    title = f"{len(original)} weights share {levels} values; the matrix is {error:.0%} off"
+    return styled(figure, title, "weights of one block, sorted", "weight")
+
+
+# --- Training -----------------------------------------------------------------
+
+
+def training_curves(records: Sequence[Mapping], window: int = 10) -> go.Figure:
+    """Loss and accuracy of each training batch, and their means over `window` steps."""
+    frame = pd.DataFrame(records)
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    for column, name in enumerate(("loss", "accuracy"), start=1):
+        smooth = frame[name].rolling(window, min_periods=1).mean()
+        figure.add_scatter(
+            x=frame["step"], y=frame[name].round(3), row=1, col=column, name="batch", legendgroup="batch",
+            showlegend=column == 1, mode="markers", marker={"color": "lightgrey", "size": 5},
+        )  # fmt: skip
+        figure.add_scatter(
+            x=frame["step"], y=smooth.round(3), row=1, col=column, name=f"mean of {window} steps", legendgroup="mean",
+            showlegend=column == 1, mode="lines", line={"color": PALETTE[column], "width": 3},
+        )  # fmt: skip
+    figure.add_hline(y=round(float(np.log(2)), 4), line={"dash": "dot", "color": "grey"}, row=1, col=1)
+    figure.add_hline(y=0.5, line={"dash": "dot", "color": "grey"}, row=1, col=2)
+    first, last = frame[["loss", "accuracy"]].head(window).mean(), frame[["loss", "accuracy"]].tail(window).mean()
+    title = (
+        f"Loss {first['loss']:.2f} to {last['loss']:.2f}, accuracy {first['accuracy']:.0%} to {last['accuracy']:.0%}"
+        f" (dotted: guessing)"
+    )
+    styled(figure, title, "step", "loss, nats a pair")
+    figure.update_xaxes(title_text="step")
+    figure.update_yaxes(title_text="accuracy on the batch", tickformat=".0%", row=1, col=2)
+    return figure
+
+
+# --- Accuracy -----------------------------------------------------------------
+
+
+def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figure:
+    """Accuracy of each judge in `table` (as from `interval_table`) against the best possible; the title compares
+    the judge called `measured` with it."""
+    figure = go.Figure()
+    interval_points(figure, table, "95 % interval")
+    _name_rows(figure, table)
+    figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
+    figure.add_vline(x=0.5, line={"dash": "dot", "color": "grey"}, annotation_text="coin")
+    title = f"The {measured} reaches {table.loc[measured, 'estimate'] / best:.0%} of the best possible accuracy"
+    styled(figure, title, "accuracy on the test split", "")
+    figure.update_layout(margin={"l": 190}, showlegend=False)
+    return figure.update_xaxes(tickformat=".0%", range=[0.45, 1.0])
+
+
+def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
+    """Accuracy of several judges in each group of pairs: one table (as from `interval_table`) for each judge."""
+    figure = go.Figure()
+    for number, (judge, table) in enumerate(tables.items()):
+        interval_points(figure, table, judge, number, shift=0.2 * (number - (len(tables) - 1) / 2))
+    first = next(iter(tables.values()))
+    _name_rows(figure, first)
+    low, high = first["estimate"].idxmin(), first["estimate"].idxmax()
+    judge = next(iter(tables))
+    title = (
+        f"{judge.capitalize()}: {first.loc[high, 'estimate']:.0%} right with {high}, "
+        f"{first.loc[low, 'estimate']:.0%} with {low}"
+    )
+    styled(figure, title, "accuracy, with 95 % interval", group, height=max(280, 60 + 45 * len(first)))
+    figure.update_layout(margin={"l": 150})
+    return figure.update_xaxes(tickformat=".0%")
+
+
+# --- Scores -------------------------------------------------------------------
+
+
+def scores_figure(proxy: pd.DataFrame, gold: pd.DataFrame) -> go.Figure:
+    """Mean reward-model score and mean gold reward of each kind of text (tables as from `interval_table`)."""
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.05)
+    for column, (table, name) in enumerate(((proxy, "reward model"), (gold, "gold reward")), start=1):
+        single = go.Figure()
+        interval_points(single, table, name, column - 1)
+        figure.add_trace(single.data[0], row=1, col=column)
+    _name_rows(figure, proxy)
+    agreement = proxy["estimate"].corr(gold["estimate"], method="spearman")
+    best, gold_best = proxy["estimate"].idxmax(), gold["estimate"].idxmax()
+    finding = "agree" if best == gold_best else "disagree"
+    title = f"Reward model and gold reward {finding} on the best kind of text (rank correlation {agreement:.2f})"
+    styled(figure, title, "reward-model score, standard deviations", "")
+    figure.update_layout(margin={"l": 150})
+    return figure.update_xaxes(title_text="gold reward, -3 to 3", row=1, col=2)
+
+
+def normalisation_figure(raw: Mapping[str, Sequence[float]], normalised: Mapping[str, Sequence[float]]) -> go.Figure:
+    """Histograms of the scores of several reward models, as they come and after normalisation."""
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
+    for column, scores in enumerate((raw, normalised), start=1):
+        low = min(map(np.min, scores.values()))
+        high = max(map(np.max, scores.values()))
+        edges = np.linspace(low, high, 41)
+        for number, (name, values) in enumerate(scores.items()):
+            counts, _ = np.histogram(values, edges)
+            figure.add_scatter(
+                x=((edges[1:] + edges[:-1]) / 2).round(3), y=counts, row=1, col=column, name=name, legendgroup=name,
+                showlegend=column == 1, mode="lines", line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]},
+                marker={"color": PALETTE[number]}, line_color=PALETTE[number],
+            )  # fmt: skip
+    means = ", ".join(f"{np.mean(values):.1f}" for values in raw.values())
+    title = f"Raw scores have means {means} and any width; normalised ones share one scale"
+    styled(figure, title, "raw score", "texts")
+    return figure.update_xaxes(title_text="normalised score, standard deviations", row=1, col=2)
+
+
+def post_html(prompt: str) -> str:
+    """A prompt as a quoted block of HTML; its text is shown as text."""
+    style = "white-space:pre-wrap;border-left:3px solid #88ccee;padding-left:12px;max-width:900px"
+    return f'<div style="{style}">{escape(prompt)}</div>'
+
+
+def scorer(prompt: str, judge: Callable[[str], Mapping[str, float]], text: str = "") -> widgets.VBox:
+    """Write a TL;DR of `prompt`, press the button, read what `judge` (name -> score) gives it."""
+    box = widgets.Textarea(value=text, layout={"width": "700px", "height": "70px"})
+    button = widgets.Button(description="Score it", button_style="primary")
+    answer = widgets.HTML()
+
+    def show(_) -> None:
+        scores = judge(f" {box.value.strip()}").items()
+        answer.value = " &nbsp; ".join(f"{escape(name)}: <b>{value:+.2f}</b>" for name, value in scores)
+
+    button.on_click(show)
+    return widgets.VBox([widgets.HTML(post_html(prompt)), box, button, answer])
