@@ -44,7 +44,18 @@ def measure_pipeline(seeds: int) -> dict:
     with tempfile.TemporaryDirectory() as runs:
         target = Path(runs) / "pipeline.json"
         subprocess.run(
-            [sys.executable, "-m", "helpers", "pipeline", "--profile", "tiny", "--seeds", str(seeds), "--json", str(target)],
+            [
+                sys.executable,
+                "-m",
+                "helpers",
+                "pipeline",
+                "--profile",
+                "tiny",
+                "--seeds",
+                str(seeds),
+                "--json",
+                str(target),
+            ],
             cwd=files.ROOT,
             env={**os.environ, "RLHF_RUNS": runs},
             check=True,

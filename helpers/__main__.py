@@ -31,7 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     command("doctor", "say what this machine can run, and what to do about each problem")
 
     train = command("train", "train one stage; the next stage takes its result from runs/")
-    train.add_argument("stage", choices=("base", "sft", "reward", "ppo"), help="base: the tiny model from nothing (CPU, about half an hour)")
+    train.add_argument(
+        "stage",
+        choices=("base", "sft", "reward", "ppo"),
+        help="base: the tiny model from nothing (CPU, about half an hour)",
+    )
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     train.add_argument("--steps", type=_positive, help="optimizer steps (ppo: updates); default: the profile's")
     train.add_argument("--beta", type=float, help="ppo: KL coefficient")
@@ -44,12 +48,24 @@ def _parser() -> argparse.ArgumentParser:
 
     pipeline = command("pipeline", "the whole sequence: SFT, reward model, PPO, evaluation, with every headline number")
     pipeline.add_argument("--seed", type=int, default=0, help="first seed; default: 0")
-    pipeline.add_argument("--seeds", type=_positive, default=1, help="PPO runs, each with a seed of its own; default: 1")
+    pipeline.add_argument(
+        "--seeds", type=_positive, default=1, help="PPO runs, each with a seed of its own; default: 1"
+    )
     pipeline.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
-    data = command("data", "make the shipped data again: prompts, demonstrations, preference pairs, ratings, adapters", profile=False)
-    data.add_argument("part", nargs="?", choices=("all", "prompts", "preferences", "adapters", "checksums"), default="all", help="default: all")
+    data = command(
+        "data",
+        "make the shipped data again: prompts, demonstrations, preference pairs, ratings, adapters",
+        profile=False,
+    )
+    data.add_argument(
+        "part",
+        nargs="?",
+        choices=("all", "prompts", "preferences", "adapters", "checksums"),
+        default="all",
+        help="default: all",
+    )
 
     notebooks = command("notebooks", "execute the labs in place and normalise their outputs", profile=False)
     notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of labs/")
@@ -142,7 +158,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     gain = gold_gain([gold["ppo"]], [gold["sft"]])
     print(columns.round(2).to_string(), "", f"gold reward, PPO - SFT: {gain}", sep="\n")
     if args.json:
-        numbers = columns.round(4).to_dict("index") | {"gold_gain": gain._asdict(), "win_rates": win_rates(samples).round(4).to_dict()}
+        numbers = columns.round(4).to_dict("index") | {
+            "gold_gain": gain._asdict(),
+            "win_rates": win_rates(samples).round(4).to_dict(),
+        }
         files.atomic_write(args.json, json.dumps(numbers, indent=2) + "\n")
     return 0
 

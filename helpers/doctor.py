@@ -117,9 +117,7 @@ def _packages() -> Iterator[Check]:
         else:
             other.append(f"{name} {installed} (pinned: {pinned})")
     if other:
-        yield Check(
-            "versions", "warning", "; ".join(other), f"outputs may differ from the stored ones: {SET_UP}"
-        )
+        yield Check("versions", "warning", "; ".join(other), f"outputs may differ from the stored ones: {SET_UP}")
     yield Check("packages", "ok", f"{good} of {len(pins)} at the pinned versions, torch {_torch_build()}")
 
 
@@ -203,9 +201,7 @@ def _four_bits(profile: Profile) -> Check:
         loss = ((rounded - weight).norm() / weight.norm()).item()
     except Exception as failure:  # a missing kernel, library or driver: each has an exception of its own
         reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
-        return Check(
-            "4 bits", "problem", f"bitsandbytes fails on {device}: {reason}", f"{SET_UP}; see README.md"
-        )
+        return Check("4 bits", "problem", f"bitsandbytes fails on {device}: {reason}", f"{SET_UP}; see README.md")
     if error < 1e-3 and loss < 0.15:
         return Check("4 bits", "ok", f"NF4 on {device}: weights rounded by {loss:.0%}, gradients right")
     detail = f"NF4 is wrong on {device}: weights change by {loss:.0%}, gradients are off by {error:.0%}"

@@ -120,7 +120,8 @@ def best_possible(pairs: Sequence[Preference]) -> float:
 
 
 def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> Interval:
-    """Accuracy on `test` of a judge that sees lengths only: it prefers the longer text, or the shorter one, whichever was
+    """Accuracy on `test` of a judge that sees lengths only: it prefers the longer text, or the shorter one,
+    whichever was
     right more often in `train`. Equal lengths count as a coin flip."""
 
     def longer_wins(pairs: Sequence[Preference]) -> np.ndarray:

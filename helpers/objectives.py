@@ -118,9 +118,7 @@ def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     return torch.expm1(log_ratio) - log_ratio  # expm1 keeps the digits that exp(x) - 1 loses near 0
 
 
-def kl_penalised_rewards(
-    scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, beta: float
-) -> Tensor:
+def kl_penalised_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, beta: float) -> Tensor:
     """Reward of each token: -beta * log(policy / reference), plus the score at the last real token.
 
     `scores`: (batch,); the rest and the result: (batch, response), 0 at padding. Summed over a response it is
@@ -143,9 +141,7 @@ def reinforce_loss(logprobs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor
     return masked_mean(-advantages * logprobs, mask)
 
 
-def gae(
-    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95
-) -> tuple[Tensor, Tensor]:
+def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation: (advantages, returns), each (batch, response), 0 at padding.
 
     delta_t = r_t + gamma V_{t+1} - V_t and A_t = delta_t + gamma lam A_{t+1} (Schulman et al. 2016, sec. 3);
@@ -176,9 +172,7 @@ def clipped_policy_loss(
     return masked_mean(-torch.minimum(ratio * advantages, clipped_ratio * advantages), mask)
 
 
-def clipped_value_loss(
-    values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float = 0.2
-) -> Tensor:
+def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float = 0.2) -> Tensor:
     """Half the mean squared error of the values, a scalar, the worse of clipped and unclipped for each token.
 
     A value that moved further than `clip` from `old_values`, in the direction of the return, gets no more

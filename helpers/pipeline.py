@@ -90,13 +90,9 @@ def run(profile: Profile, *, seed: int = 0, seeds: int = 1, n_prompts: int | Non
         | {
             "gain": _rounded(gain.estimate),
             "gain_interval": _limits(gain),
-            "gain_by_seed": [
-                _rounded(d) for d in (by_seed("ppo", "gold") - by_seed("sft", "gold")).mean(axis=1)
-            ],
+            "gain_by_seed": [_rounded(d) for d in (by_seed("ppo", "gold") - by_seed("sft", "gold")).mean(axis=1)],
         }
-        | {
-            f"{name}_interval": _limits(bootstrap_interval(by_seed(name, "gold").mean(axis=0))) for name in frames
-        },
+        | {f"{name}_interval": _limits(bootstrap_interval(by_seed(name, "gold").mean(axis=0))) for name in frames},
         "proxy": {name: mean(name, "proxy") for name in frames},
         "win_rate": {
             f"{a}_over_{b}": _rounded(win_rate(by_seed(a, "gold").ravel(), by_seed(b, "gold").ravel()).estimate)

@@ -1,6 +1,8 @@
-"""The stages of RLHF as the labs and the command line run them: train, keep the records, leave the artifact in the store.
+"""The stages of RLHF as the labs and the command line run them: train, keep the records, leave the artifact in the
+store.
 
-Each stage is a generator of records. It writes its artifact only at the end, so a stage that is closed early, or killed,
+Each stage is a generator of records. It writes its artifact only at the end, so a stage that is closed early, or
+killed,
 leaves what was there before.
 """
 
@@ -8,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from json import dumps
 
-from .artifacts import Artifact, Artifacts
+from .artifacts import Artifacts
 from .models.profiles import Profile
 from .models.roles import SharedBase
 from .preferences import Demonstration, Preference, load_preferences, read_demonstrations, read_prompts
@@ -39,9 +41,7 @@ def reward_model(
     """Reward-model training on `pairs` (default: the shipped training split); saves the artifact "reward_model"."""
     rows = load_preferences("train") if pairs is None else pairs
     records: list[dict] = []
-    model, normalisation = yield from _remembered(
-        train_reward_model(profile, rows, seed=seed, steps=steps), records
-    )
+    model, normalisation = yield from _remembered(train_reward_model(profile, rows, seed=seed, steps=steps), records)
     with Artifacts(profile.name).save("reward_model", records=records, seeds=[seed]) as folder:
         save_adapter(model, folder)
         (folder / "reward.json").write_text(dumps(asdict(normalisation), indent=2) + "\n", "utf-8")
@@ -53,9 +53,7 @@ def load_shared(profile: Profile, *, policy_from: str = "sft", seed: int = 0) ->
     policy_from: "sft" for a policy to train; "ppo" for the tuned one. Raises LabError where an artifact is missing.
     """
     store = Artifacts(profile.name)
-    shared = SharedBase.load(
-        profile, sft=store.find("sft").path, reward=store.find("reward_model").path, seed=seed
-    )
+    shared = SharedBase.load(profile, sft=store.find("sft").path, reward=store.find("reward_model").path, seed=seed)
     if policy_from != "sft":
         shared.load_policy(store.find(policy_from).path)
     return shared
@@ -70,18 +68,19 @@ def ppo(
     config: PPOConfig | None = None,
     save: bool = True,
 ) -> Iterator[dict]:
-    """PPO on `prompts` (default: the shipped ones) from the SFT policy; saves the artifact "ppo" unless `save` is false.
+    """PPO on `prompts` (default: the shipped ones) from the SFT policy; saves the artifact "ppo" unless `save` is
+    false.
 
     shared: the model to train, in place (default: `load_shared`). Returns it.
     """
     config = config or PPOConfig.of(profile)
+    store = Artifacts(profile.name)
+    parents = [store.find("sft"), store.find("reward_model")] if save else []  # missing ones are missed at once
     shared = shared or load_shared(profile, seed=config.seed)
     texts = [row.prompt for row in read_prompts("train")] if prompts is None else list(prompts)
     records: list[dict] = []
     yield from _remembered(train_ppo(shared, texts, reward, config), records)
     if save:
-        store = Artifacts(profile.name)
-        parents: list[Artifact] = [store.find("sft"), store.find("reward_model")]
         kept = [{key: value for key, value in record.items() if key != "samples"} for record in records]
         with store.save("ppo", records=kept, seeds=[config.seed], parents=parents) as folder:
             shared.write_policy(folder)

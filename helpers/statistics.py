@@ -161,6 +161,4 @@ def _finite(values: ArrayLike, name: str, dimensions: int = 1, minimum: int = 1)
 
 def _same_shape(a: np.ndarray, b: np.ndarray) -> None:
     if a.shape != b.shape:
-        raise ValueError(
-            f"a has shape {a.shape}, b {b.shape}: they must hold the same prompts (or items) in one order"
-        )
+        raise ValueError(f"a has shape {a.shape}, b {b.shape}: they must hold the same prompts (or items) in one order")

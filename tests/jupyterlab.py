@@ -205,9 +205,7 @@ def main() -> int:
     """Take screenshots of a notebook in JupyterLab."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("notebook", type=Path)
-    parser.add_argument(
-        "out", type=Path, help="OUT.png stands for OUT-1.png, OUT-2.png, ..., from top to bottom"
-    )
+    parser.add_argument("out", type=Path, help="OUT.png stands for OUT-1.png, OUT-2.png, ..., from top to bottom")
     parser.add_argument("--run", action="store_true", help="Run All Cells first")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for Run All (default: 600)")
     parser.add_argument("--width", type=int, default=1280)

@@ -40,9 +40,7 @@ def typical_pairs(n: int, seed: int = 0) -> list[tuple[GoldScore, GoldScore]]:
     rng = random.Random(seed)
 
     def completion() -> GoldScore:
-        facts = {
-            name: rng.random() < p for name, p in (("goal", 0.85), ("constraint", 0.6), ("question", 0.7))
-        }
+        facts = {name: rng.random() < p for name, p in (("goal", 0.85), ("constraint", 0.6), ("question", 0.7))}
         return replace(
             PERFECT,
             **facts,
@@ -62,9 +60,7 @@ def typical_pairs(n: int, seed: int = 0) -> list[tuple[GoldScore, GoldScore]]:
 
 def test_the_crowd_is_as_described():
     crowd = an.ANNOTATORS
-    assert len(crowd) >= 6 and all(
-        name == person.name and person.description for name, person in crowd.items()
-    )
+    assert len(crowd) >= 6 and all(name == person.name and person.description for name, person in crowd.items())
     assert Counter(person.group for person in crowd.values()) == {
         "": 4,
         "facts first": 2,
@@ -85,9 +81,7 @@ def test_probabilities_are_coherent(person, a, b):
     ab, ba = an.outcome_probabilities(person, a, b), an.outcome_probabilities(person, b, a)
     assert sum(ab) == pytest.approx(1) and min(ab) >= -1e-12
     assert (ab.a, ab.b, ab.tie, ab.skip) == pytest.approx((ba.b, ba.a, ba.tie, ba.skip))
-    assert an.preference_probability(person, a, b) + an.preference_probability(person, b, a) == pytest.approx(
-        1
-    )
+    assert an.preference_probability(person, a, b) + an.preference_probability(person, b, a) == pytest.approx(1)
     assert an.preference_probability(person, a, a) == pytest.approx(0.5)
     assert an.crowd_probability(a, b, [person]) == an.preference_probability(person, a, b)
 
@@ -162,9 +156,7 @@ def test_strength_grows_with_the_difference_and_is_surer_where_it_is_high():
 
 
 def test_the_biases_show():
-    ada, ben, chloe, elena, grace = (
-        an.ANNOTATORS[name] for name in ("ada", "ben", "chloe", "elena", "grace")
-    )
+    ada, ben, chloe, elena, grace = (an.ANNOTATORS[name] for name in ("ada", "ben", "chloe", "elena", "grace"))
     longer = replace(PERFECT, words=35)
     assert an.preference_probability(ben, longer, PERFECT) > 0.7
     assert an.preference_probability(grace, longer, PERFECT) < 0.3

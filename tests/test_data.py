@@ -95,7 +95,7 @@ def test_pairs_are_labelled_once_and_keep_their_sources():
     sampler = Sampler()
     completions = [sampler.complete(prompts, role, seed, 8) for seed, role in enumerate(("sft", "sft", "sft", "base"))]
     rows = list(collection._label(prompts, list(zip(*completions, strict=True)), "train", random.Random(0)))
-    assert len({row.id for row in rows}) == len(rows) <= 80
+    assert len({row.id for row in rows}) == len(rows) <= 120
     for row in rows:
         assert ("base" in row.source) == (" base says" in row.chosen + row.rejected)
     again = list(collection._label(prompts, list(zip(*completions, strict=True)), "train", random.Random(0)))

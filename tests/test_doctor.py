@@ -61,9 +61,7 @@ def test_an_unknown_profile_is_an_error():
         check("tinny")
 
 
-@pytest.mark.parametrize(
-    ("memory_gb", "total_gb", "status"), [(8, 16, "ok"), (1, 16, "warning"), (0.5, 1, "problem")]
-)
+@pytest.mark.parametrize(("memory_gb", "total_gb", "status"), [(8, 16, "ok"), (1, 16, "warning"), (0.5, 1, "problem")])
 def test_memory(monkeypatch, memory_gb, total_gb, status):
     state = SimpleNamespace(available=memory_gb * 1e9, total=total_gb * 1e9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: state)

@@ -60,13 +60,9 @@ def test_whitening_one_token_and_equal_tokens_is_finite():
 
 
 def test_bradley_terry_by_hand():
-    assert o.bradley_terry_probability(
-        torch.tensor(math.log(3.0)), torch.tensor(0.0)
-    ).item() == pytest.approx(0.75)
+    assert o.bradley_terry_probability(torch.tensor(math.log(3.0)), torch.tensor(0.0)).item() == pytest.approx(0.75)
     chosen, rejected = torch.tensor([math.log(3.0), 0.0]), torch.tensor([0.0, 0.0])
-    assert o.bradley_terry_loss(chosen, rejected).item() == pytest.approx(
-        -(math.log(0.75) + math.log(0.5)) / 2
-    )
+    assert o.bradley_terry_loss(chosen, rejected).item() == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
     # a margin of log 3 takes back the whole lead of the first pair
     margin = torch.tensor([math.log(3.0), 0.0])
     assert o.bradley_terry_loss(chosen, rejected, margin).item() == pytest.approx(math.log(2))
@@ -81,9 +77,7 @@ def test_bradley_terry_depends_on_the_gap_only(seed):
     torch.testing.assert_close(p + o.bradley_terry_probability(b, a), torch.ones_like(p))
     torch.testing.assert_close(o.bradley_terry_loss(a + 5, b + 5), o.bradley_terry_loss(a, b))
     torch.testing.assert_close(o.bradley_terry_loss(a, b), -p.log().mean())
-    torch.testing.assert_close(
-        o.bradley_terry_loss(a, b, margin=torch.zeros_like(a)), o.bradley_terry_loss(a, b)
-    )
+    torch.testing.assert_close(o.bradley_terry_loss(a, b, margin=torch.zeros_like(a)), o.bradley_terry_loss(a, b))
 
 
 def test_bradley_terry_gradient_and_extremes():
@@ -135,9 +129,7 @@ def test_kl_estimators_have_the_right_expectation(seed):
         )
         exact = kl_divergence(policy, reference)
         logprobs, ref_logprobs = policy.logits, reference.logits  # of each token of the vocabulary
-        expect = {
-            k.__name__: (policy.probs * k(logprobs, ref_logprobs)).sum() for k in (o.kl_k1, o.kl_k2, o.kl_k3)
-        }
+        expect = {k.__name__: (policy.probs * k(logprobs, ref_logprobs)).sum() for k in (o.kl_k1, o.kl_k2, o.kl_k3)}
         torch.testing.assert_close(expect["kl_k1"], exact)
         torch.testing.assert_close(expect["kl_k3"], exact)
         assert (o.kl_k2(logprobs, ref_logprobs) >= 0).all() and (o.kl_k3(logprobs, ref_logprobs) >= 0).all()
@@ -246,9 +238,7 @@ def test_reinforce_takes_one_advantage_per_response():
 )
 def test_clipped_policy_loss_by_hand(ratio, advantage, loss, learns):
     logprobs = torch.tensor([[math.log(ratio)]], requires_grad=True)
-    value = o.clipped_policy_loss(
-        logprobs, torch.zeros(1, 1), torch.tensor([[advantage]]), torch.ones(1, 1).bool()
-    )
+    value = o.clipped_policy_loss(logprobs, torch.zeros(1, 1), torch.tensor([[advantage]]), torch.ones(1, 1).bool())
     value.backward()
     assert value.item() == pytest.approx(loss)
     assert (logprobs.grad.item() != 0) == learns

@@ -225,18 +225,18 @@ def test_each_fact_left_out_costs_one(some):
 def test_faults_cost_what_the_rubric_says():
     post = posts.draw_posts(1, 0)[0]
     best = posts.write_summary(post, random.Random(0))
-    wrong = Fact(post.goal.topic, "constraint", (post.constraint.index + 1) % 15, 977)
     flawed = {
         "irrelevant": f"{best} {said(post.details[0], 0)}",
-        "invented": f"{best} {said(wrong, 0)}",
         "broken_ending": best.rstrip(".?!"),
         "unsupported": best[:-1] + " zygote" + best[-1],
     }
     for fault, text in flawed.items():
         seen = gold.score(post.prompt, text)
-        assert getattr(seen, fault) == 1, (fault, text)
-        if not seen.excess_words:
-            assert seen.total == pytest.approx(3.0 - gold.PENALTY[fault])
+        assert getattr(seen, fault) == 1 and not seen.excess_words, (fault, text)
+        assert seen.total == pytest.approx(3.0 - gold.PENALTY[fault])
+    invented = Fact(post.goal.topic, "constraint", (post.constraint.index + 1) % 15, 977)
+    seen = gold.score(post.prompt, f"{best} {said(invented, 0)}")
+    assert seen.invented == 1 and seen.total <= 3.0 - gold.PENALTY["invented"]  # its words have no support either
 
 
 def test_a_denied_goal_is_not_stated():
@@ -289,7 +289,8 @@ def test_adversarial_texts_score_below_an_honest_summary(some, name):
         honest = posts.write_summary(post, random.Random(1))
         tried = gold.gold_reward(post.prompt, ADVERSARIAL[name](post, honest))
         assert tried < gold.gold_reward(post.prompt, honest)
-        if name != "no punctuation":  # all but this one lose to a summary that leaves a fact out, too
+        # Most lose to a summary that leaves a fact out, too; not a short post in full, or a TL;DR without full stops.
+        if name not in ("no punctuation", "verbatim post", "verbatim prompt"):
             shorter = posts.write_summary(post, random.Random(1), ("goal", "question"))
             assert tried < gold.gold_reward(post.prompt, shorter)
 

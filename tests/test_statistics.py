@@ -47,9 +47,7 @@ def coverage(interval, trials: int, truth: float = 0.0) -> float:
 def test_intervals_cover_the_truth_about_as_often_as_they_claim():
     def paired(rng):
         difficulty = rng.normal(0, 5, size=64)
-        return s.paired_difference(
-            difficulty + rng.normal(size=64), difficulty + rng.normal(size=64), n_resamples=300
-        )
+        return s.paired_difference(difficulty + rng.normal(size=64), difficulty + rng.normal(size=64), n_resamples=300)
 
     def over_seeds(rng):
         effect, difficulty = rng.normal(0, 0.3, size=(8, 1)), rng.normal(size=64)

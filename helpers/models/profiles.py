@@ -56,7 +56,7 @@ PROFILES = {
         name="tiny",
         base="data/models/tiny-llama2",
         max_prompt_tokens=192,
-        max_response_tokens=64,
+        max_response_tokens=48,
         lora_rank=16,
         lora_alpha=32,
         quantise=True,
@@ -64,7 +64,7 @@ PROFILES = {
         needs_gpu=False,
         gated=False,
         sft=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
-        reward_model=StageConfig(steps=600, batch_size=32, micro_batch_size=32, learning_rate=1e-3),
+        reward_model=StageConfig(steps=500, batch_size=32, micro_batch_size=32, learning_rate=1e-3),
     ),
     "llama2-7b": Profile(
         name="llama2-7b",

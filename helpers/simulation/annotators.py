@@ -62,9 +62,7 @@ class Annotator:
             raise ValueError(f"annotator {self.name}: temperature must be positive, not {self.temperature}")
         for field in ("skim", "careless", "skip_rate"):
             if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(
-                    f"annotator {self.name}: {field} must lie in [0, 1], not {getattr(self, field)}"
-                )
+                raise ValueError(f"annotator {self.name}: {field} must lie in [0, 1], not {getattr(self, field)}")
 
 
 # First names, so that a lab can ask who skims without the answer standing in the data.
@@ -193,9 +191,7 @@ def preference_probability(annotator: Annotator, a: GoldScore, b: GoldScore) -> 
     return crowd_probability(a, b, [annotator])
 
 
-def crowd_probability(
-    a: GoldScore, b: GoldScore, annotators: Iterable[Annotator] = ANNOTATORS.values()
-) -> float:
+def crowd_probability(a: GoldScore, b: GoldScore, annotators: Iterable[Annotator] = ANNOTATORS.values()) -> float:
     """P(a is chosen | a or b is chosen) when one of the annotators, drawn evenly, judges the pair.
 
     It is the mean of their probabilities, each weighing as much as that annotator is likely to choose at all;

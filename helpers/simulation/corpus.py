@@ -4,7 +4,8 @@ Six kinds of document, in the shares of `SHARES`: forum posts alone; posts with 
 similar requests (so that, like GPT-3 in the figures of InstructGPT, a base model answers a request by writing more
 requests); worked examples in a row, from which it learns to follow a pattern in its context; and step-by-step listings.
 
-A document comes in two parts, what is given and what follows from it (the post, then its TL;DR); where nothing is given,
+A document comes in two parts, what is given and what follows from it (the post, then its TL;DR); where nothing is
+given,
 the first part is empty.
 """
 
@@ -16,7 +17,14 @@ from .posts import draw_post, write_human_summary, write_summary
 from .wording import ESSENTIAL, draw_fact, topics
 
 SHARES = {"post": 0.12, "post_with_summary": 0.58, "requests": 0.08, "examples": 0.12, "steps": 0.10, "notes": 0.0}
-COPY_SHARES = {"post": 0.03, "post_with_summary": 0.37, "requests": 0.05, "examples": 0.05, "steps": 0.10, "notes": 0.40}
+COPY_SHARES = {
+    "post": 0.03,
+    "post_with_summary": 0.37,
+    "requests": 0.05,
+    "examples": 0.05,
+    "steps": 0.10,
+    "notes": 0.40,
+}
 Document = tuple[str, str]
 
 
@@ -38,7 +46,14 @@ def requests(rng: random.Random, split: str) -> Document:
     """Similar requests, one a line."""
     topic = rng.choice(sorted(topics()))
     template = rng.choice(
-        ("{Q}", "Explain {q}.", "Tell me {q}.", "Write a few sentences on {q}.", "Give me advice on {ving}.", "Tips for {ving}?")
+        (
+            "{Q}",
+            "Explain {q}.",
+            "Tell me {q}.",
+            "Write a few sentences on {q}.",
+            "Give me advice on {ving}.",
+            "Tips for {ving}?",
+        )
     )
     return "", "\n".join(
         phrasings.fill(
@@ -105,7 +120,14 @@ def notes(rng: random.Random, split: str) -> Document:
     return f"NOTES: {' '.join(sentences)}\n\n", "\n".join(rng.sample(lines, 3))
 
 
-WRITERS = {"post": post, "post_with_summary": post_with_summary, "requests": requests, "examples": examples, "steps": steps, "notes": notes}
+WRITERS = {
+    "post": post,
+    "post_with_summary": post_with_summary,
+    "requests": requests,
+    "examples": examples,
+    "steps": steps,
+    "notes": notes,
+}
 
 
 def documents(seed: int, split: str = "train", shares: dict[str, float] | None = None) -> Iterator[Document]:
@@ -114,5 +136,3 @@ def documents(seed: int, split: str = "train", shares: dict[str, float] | None =
     kinds, weights = list(shares or SHARES), list((shares or SHARES).values())
     while True:
         yield WRITERS[rng.choices(kinds, weights)[0]](rng, split)
-
-

@@ -28,7 +28,8 @@ PENALTY = {
 }
 # Words that any TL;DR may use, whatever its post says.
 FRAME = (
-    "want try hope plan like love need wish look go decide be doing have get make help advice ask know wonder think sure "
+    "want try hope plan like love need wish look go decide be doing have get make help advice ask know wonder think "
+    "sure "
     "problem trouble issue catch question thing idea but and or because since as with for of in on at about from by "
     "however though although while still yet now how what where when who which why not no never any anyone someone "
     "please thanks tip goal stuck figure out best way it there here then even unfortunately tldr partner good unsure"
@@ -87,9 +88,7 @@ def score(prompt: str, completion: str) -> GoldScore:
     words = completion.split()
     sentences = normalise(completion)
     grams = Counter(tuple(s[i : i + 4]) for s in sentences for i in range(len(s) - 3))
-    covered_words = {
-        (m.sentence, i) for m in mentions if m.fact in true for i in range(m.start, m.end)
-    }
+    covered_words = {(m.sentence, i) for m in mentions if m.fact in true for i in range(m.start, m.end)}
     unsupported = {
         word
         for number, sentence in enumerate(sentences)

@@ -154,7 +154,8 @@ _PLURAL = (
 )
 # Facts about one person, which nobody says in the plural.
 SINGULAR = re.compile(
-    r"\bI am \{|\bI'm \{|\bI turn|\b(my|a) (wife|husband|partner|girlfriend|boyfriend|spouse|fianc\w*|ex|date|birthday)\b"
+    r"\bI am \{|\bI'm \{|\bI turn|\b(my|a) "
+    r"(wife|husband|partner|girlfriend|boyfriend|spouse|fianc\w*|ex|date|birthday)\b"
     r"|\bmyself\b|\bmy (back|knee|body|doctor|age|\w+ birthday)\b"
 )
 

@@ -70,7 +70,9 @@ def draw_post(rng: random.Random, split: str = "train") -> Post:
     g, k, q = say(goal, phrasings.GOAL), say(constraint, phrasings.CONSTRAINT), say(question, phrasings.QUESTION)
     core = rng.choices(([g, k, q], [q, g, k], [g, q, k], [k, g, q]), (6, 1, 1, 1))[0]
     if core[0] is k:  # "But ..." cannot come first
-        core[0] = phrasings.fill(rng.choice(("{S}.", "So {s}.", "Here's my situation: {s}.")), clause=constraint.text(wordings[constraint]))
+        core[0] = phrasings.fill(
+            rng.choice(("{S}.", "So {s}.", "Here's my situation: {s}.")), clause=constraint.text(wordings[constraint])
+        )
         core[0] = phrasings.to_plural(core[0]) if plural else core[0]
     sentences = list(core)
     for detail, template in zip(details, rng.sample(phrasings.DETAIL, len(details)), strict=True):
@@ -124,13 +126,21 @@ def write_summary(post: Post, rng: random.Random, keep: tuple[str, ...] = ESSENT
 def write_human_summary(post: Post, rng: random.Random) -> str:
     """A TL;DR as people write them: often incomplete, sometimes with a detail, a wrong fact or a loose end."""
     keep = rng.choices(
-        (ESSENTIAL, ("goal", "constraint"), ("goal", "question"), ("constraint", "question"), *((k,) for k in ESSENTIAL)),
+        (
+            ESSENTIAL,
+            ("goal", "constraint"),
+            ("goal", "question"),
+            ("constraint", "question"),
+            *((k,) for k in ESSENTIAL),
+        ),
         (30, 16, 20, 8, 10, 6, 10),
     )[0]
     summary = write_summary(post, rng, keep)
     flaw = rng.choices(("none", "detail", "invented", "number", "again", "cut", "closer"), (56, 16, 9, 6, 4, 5, 4))[0]
     if flaw == "detail":
-        detail = phrasings.fill(rng.choice(("{S}.", "Also, {s}.")), clause=_in_own_words(post, rng.choice(post.details), rng))
+        detail = phrasings.fill(
+            rng.choice(("{S}.", "Also, {s}.")), clause=_in_own_words(post, rng.choice(post.details), rng)
+        )
         detail = phrasings.to_plural(detail) if post.plural else detail
         summary = f"{detail} {summary}" if rng.random() < 0.3 else f"{summary} {detail}"
     elif flaw == "invented":

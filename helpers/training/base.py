@@ -2,7 +2,8 @@
 
     python -m helpers train base
 
-Two phases of a plain causal-language-model loop: AdamW with warm-up and cosine decay, on batches of whole documents of like
+Two phases of a plain causal-language-model loop: AdamW with warm-up and cosine decay, on batches of whole documents
+of like
 length. In the first every token counts the same, and the model learns the language. In the second what is given in a
 document (a post) counts little and what follows from it (its TL;DR) in full: a model this small otherwise spends its
 capacity on predicting posts, and learns to copy facts from its context only very late.
@@ -118,7 +119,7 @@ def _batches(config: BaseConfig, tokenizer, phase: int, pool: int = 32) -> Itera
 
 
 def _loss(model: LlamaForCausalLM, batch: Sequence[Row], context_weight: float = 1.0) -> torch.Tensor:
-    """Weighted mean next-token loss, in nats, over documents padded on the right: given tokens weigh `context_weight`."""
+    """Weighted mean next-token loss, in nats, of documents padded on the right; given tokens weigh `context_weight`."""
     width = max(len(ids) for ids, _ in batch)
     ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in batch])
     weights = torch.tensor(
@@ -135,7 +136,8 @@ def _loss(model: LlamaForCausalLM, batch: Sequence[Row], context_weight: float =
 
 @torch.no_grad()
 def heldout_loss(model: LlamaForCausalLM, tokenizer, n_documents: int = 256, seed: int = 0) -> dict[str, float]:
-    """Mean next-token losses, in nats, on posts with TL;DRs of the validation split: of all tokens, and of the TL;DRs'."""
+    """Mean next-token losses, in nats, on posts with TL;DRs of the validation split: of all tokens, and of the
+    TL;DRs'."""
     rng = random.Random(f"heldout/{seed}")
     rows = _encode(tokenizer, [post_with_summary(rng, "validation") for _ in range(n_documents)], 10**6)
     was_training = model.training
@@ -204,8 +206,9 @@ pipeline_tag: text-generation
 
 # tiny-llama2
 
-A base language model of Llama 2's architecture (RMSNorm, SwiGLU, rotary positions; tied embeddings) with {parameters:,}
-parameters, trained from nothing on the generated text of RLHF Labs' small world. It continues advice-forum posts, TL;DRs,
+A base language model of Llama 2's architecture (RMSNorm, SwiGLU, rotary positions; tied embeddings) with
+{parameters:,} parameters, trained from nothing on the generated text of RLHF Labs' small world. It continues
+advice-forum posts, TL;DRs,
 lists of requests, worked examples and step-by-step listings. It knows nothing else and is good for nothing else.
 
 Made by `python -m helpers train base`.
@@ -220,8 +223,8 @@ Made by `python -m helpers train base`.
 
 ## Training
 
-Two phases: in the first every token counts the same; in the second what is given (a post) counts `context_weight` and what
-follows (its TL;DR) in full.
+Two phases: in the first every token counts the same; in the second what is given (a post) counts `context_weight`
+and what follows (its TL;DR) in full.
 
 | setting | value |
 | --- | --- |

@@ -41,11 +41,11 @@ Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 class PPOConfig:
     """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here."""
 
-    updates: int = 60  # rollout batches, each followed by `epochs` passes
+    updates: int = 50  # rollout batches, each followed by `epochs` passes
     batch_size: int = 64  # rollouts an update
     minibatch_size: int = 32  # rollouts a gradient step
     epochs: int = 2  # passes over each batch of rollouts
-    learning_rate: float = 3e-4  # AdamW, for the policy's LoRA weights and the value head
+    learning_rate: float = 2e-4  # AdamW, for the policy's LoRA weights and the value head
     beta: float = 0.05  # KL coefficient, reward units a nat
     gamma: float = 1.0  # discount: a summary's score counts in full at its first token
     lam: float = 0.95  # GAE: 1 is all return, 0 all value function
@@ -53,7 +53,9 @@ class PPOConfig:
     value_clip: float = 0.2  # the same for the value function, in reward units
     value_coefficient: float = 0.1  # weight of the value loss
     max_grad_norm: float = 1.0
-    target_kl: float | None = None  # ends an update's epochs once the policy moved this far from the rollouts' (nats a token)
+    target_kl: float | None = (
+        None  # ends an update's epochs once the policy moved this far from the rollouts' (nats a token)
+    )
     stop_kl: float | None = None  # ends the run once KL to the reference reaches this (nats a response)
     missing_eos_penalty: float = 1.0  # off the score of a response that never ends
     max_new_tokens: int | None = None  # None: the profile's max_response_tokens
@@ -71,7 +73,8 @@ class PPOConfig:
 class Rollout:
     """A batch of sampled responses and all that one PPO update needs to know of them.
 
-    Shapes: `prompt_ids` (batch, prompt) padded on the left; `scores` (batch,); the rest (batch, response), padded on the
+    Shapes: `prompt_ids` (batch, prompt) padded on the left; `scores` (batch,); the rest (batch, response), padded on
+    the
     right, `mask` true at real tokens with </s>. `scores` hold the missing-EOS penalty, `rewards` the KL penalty too.
     """
 
@@ -122,12 +125,20 @@ def roll_out(shared: SharedBase, prompts: Sequence[str], reward: Reward, config:
     ended = (response_ids == shared.eos_id).any(1)
     completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
 
-    scores = torch.as_tensor(reward(prompts, completions), dtype=torch.float32, device=shared.device)
+    given = reward(prompts, completions)
+    try:
+        scores = torch.as_tensor(given, dtype=torch.float32, device=shared.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise LabError(f"the reward gave no numbers ({error}); it must give one for each completion") from None
     if scores.shape != (len(prompts),):
-        raise LabError(f"the reward gave {tuple(scores.shape)} numbers for {len(prompts)} completions; it must give one each")
+        raise LabError(
+            f"the reward gave {tuple(scores.shape)} numbers for {len(prompts)} completions; it must give one each"
+        )
     if not scores.isfinite().all():
         bad = int((~scores.isfinite()).nonzero()[0])
-        raise LabError(f"the reward of a completion is {scores[bad].item()}, not a finite number; its prompt: {prompts[bad]!r}")
+        raise LabError(
+            f"the reward of a completion is {scores[bad].item()}, not a finite number; its prompt: {prompts[bad]!r}"
+        )
     scores = scores - config.missing_eos_penalty * (~ended).float()
 
     logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
@@ -184,7 +195,9 @@ class PPO:
             "seconds": time.perf_counter() - started,
             "samples": [
                 {"prompt": p, "completion": c, "reward": s}
-                for p, c, s in zip(rollout.prompts[:4], rollout.completions[:4], rollout.scores[:4].tolist(), strict=True)
+                for p, c, s in zip(
+                    rollout.prompts[:4], rollout.completions[:4], rollout.scores[:4].tolist(), strict=True
+                )
             ],
         }
 
@@ -235,7 +248,7 @@ def train_ppo(
     """Train the policy of `shared` on `prompts`, a record an update; the policy changes in place.
 
     `reward` is any function of (prompts, completions); None takes the reward adapter that `shared` was loaded with.
-    The caller may stop at any record. Raises LabError for an empty prompt set or a prompt longer than the profile allows.
+    The caller may stop at any record. Raises LabError for an empty prompt set or a prompt over the profile's limit.
     """
     if not prompts:
         raise LabError("the prompt set is empty: PPO needs prompts to write completions for")

@@ -26,7 +26,9 @@ def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
             marker={"symbol": ("circle", "square")[number % 2], "size": 9},
         )
     by_n = estimates.groupby("n")["error"].mean()
-    title = f"{by_n.index[-1] // by_n.index[0]:,} times the samples, {by_n.iloc[0] / by_n.iloc[-1]:.0f} times less error"
+    title = (
+        f"{by_n.index[-1] // by_n.index[0]:,} times the samples, {by_n.iloc[0] / by_n.iloc[-1]:.0f} times less error"
+    )
     styled(figure, title, "samples", "distance from the exact gradient")
     return figure.update_layout(xaxis_type="log", yaxis_type="log")
 
@@ -110,7 +112,9 @@ def curves(records: Sequence[Mapping], total: int | None = None) -> go.Figure:
 
 def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
     """Mean proxy and gold reward of each model; `table` has the columns model, measure, estimate, low, high."""
-    figure = make_subplots(rows=1, cols=2, subplot_titles=("proxy reward (what PPO sees)", "gold reward (what we want)"))
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=("proxy reward (what PPO sees)", "gold reward (what we want)")
+    )
     for column, measure in enumerate(("proxy", "gold"), start=1):
         rows = table[table["measure"] == measure]
         figure.add_bar(

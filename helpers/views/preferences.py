@@ -62,9 +62,7 @@ class PairBrowser:
         self.previous.on_click(lambda _: self.go(self.position - 1))
         self.next.on_click(lambda _: self.go(self.position + 1))
         self.reveal.observe(lambda _: self._show(), "value")
-        self.box = widgets.VBox(
-            [widgets.HBox([self.previous, self.next, self.reveal, self.where]), self.text]
-        )
+        self.box = widgets.VBox([widgets.HBox([self.previous, self.next, self.reveal, self.where]), self.text])
         self._show()
 
     def go(self, position: int) -> None:
@@ -84,9 +82,7 @@ class BlindJudge:
 
     def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
         self.pairs = blind(pairs, seed)
-        self.answers = [
-            widgets.RadioButtons(options=["A", "B"], value=None, description="Better:") for _ in self.pairs
-        ]
+        self.answers = [widgets.RadioButtons(options=["A", "B"], value=None, description="Better:") for _ in self.pairs]
         pages = [
             widgets.VBox([widgets.HTML(_pair_html(shown, revealed=False)), answer])
             for shown, answer in zip(self.pairs, self.answers, strict=True)
@@ -168,7 +164,9 @@ def scales_figure(ratings: pd.DataFrame, title: str) -> go.Figure:
     """How often each annotator gives each rating. ratings: columns annotator, rating (1 to 7)."""
     shares = pd.crosstab(ratings["annotator"], ratings["rating"], normalize="index")
     shares = shares.reindex(columns=range(1, 8), fill_value=0.0)
-    figure = _heatmap(shares, "%{z:.0%}", colorscale="Cividis", zmin=0, colorbar={"tickformat": ".0%", "title": "share"})
+    figure = _heatmap(
+        shares, "%{z:.0%}", colorscale="Cividis", zmin=0, colorbar={"tickformat": ".0%", "title": "share"}
+    )
     figure.update_traces(hovertemplate="%{y} gives %{x}: %{z:.0%}<extra></extra>")
     figure.update_xaxes(tickmode="linear")
     return styled(figure, title, "rating, from 1 (worst) to 7 (best)", "")
@@ -188,9 +186,7 @@ def agreement_figure(kappas: pd.DataFrame, title: str) -> go.Figure:
             hovertemplate="%{text}: %{y:.2f}<extra></extra>",
         )
         median = kappas[name].median()
-        figure.add_shape(
-            type="line", x0=number - 0.25, x1=number + 0.25, y0=median, y1=median, line={"width": 3}
-        )
+        figure.add_shape(type="line", x0=number - 0.25, x1=number + 0.25, y0=median, y1=median, line={"width": 3})
         figure.add_annotation(x=number + 0.27, y=median, text=f"{median:.2f}", showarrow=False, xanchor="left")
     figure.update_xaxes(tickvals=list(range(len(kappas.columns))), ticktext=_names(kappas.columns))
     figure.update_layout(showlegend=False)
@@ -259,9 +255,7 @@ def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Fig
             visible=number == start,
             line={"color": PALETTE[3], "width": 3},
         )
-    figure.add_scatter(
-        x=[-4, 0, 0, 4], y=[0, 0, 1, 1], name="no noise: T = 0", line={"color": "#888", "dash": "dot"}
-    )
+    figure.add_scatter(x=[-4, 0, 0, 4], y=[0, 0, 1, 1], name="no noise: T = 0", line={"color": "#888", "dash": "dot"})
     steps = [
         {
             "label": f"{temperature:g}",
@@ -276,9 +270,7 @@ def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Fig
     figure.update_layout(
         sliders=[{"active": start, "currentvalue": {"prefix": "T = "}, "steps": steps, "pad": {"t": 50}}]
     )
-    figure = styled(
-        figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460
-    )
+    figure = styled(figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460)
     return figure.update_layout(margin={"t": 80, "b": 30})
 
 
@@ -326,9 +318,7 @@ def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None 
 def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:
     """What each annotator (row) pays for one more of each thing (column), in log-odds: blue for, red against."""
     limit = float(np.nanmax(np.abs(weights.to_numpy(dtype=float)))) or 1.0
-    figure = _heatmap(
-        weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar={"title": "log-odds"}
-    )
+    figure = _heatmap(weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar={"title": "log-odds"})
     figure.update_traces(hovertemplate="%{y}, %{x}: %{z:.2f}<extra></extra>")
     return styled(figure, title, "one more of this in the text", "", height=420)
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..statistics import Interval
-from .style import COLOURS, PALETTE, styled
+from .style import PALETTE, styled
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 
@@ -40,7 +40,9 @@ def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: i
 
 def _name_rows(figure: go.Figure, table: pd.DataFrame) -> None:
     """Name the rows of a figure that `interval_points` filled, the first at the top."""
-    figure.update_yaxes(tickvals=list(range(len(table))), ticktext=list(map(str, table.index)), autorange="reversed")
+    figure.update_yaxes(
+        tickvals=list(range(len(table))), ticktext=[escape(str(name)) for name in table.index], autorange="reversed"
+    )
 
 
 # --- The loss -----------------------------------------------------------------
@@ -135,10 +137,9 @@ def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
     first = next(iter(tables.values()))
     _name_rows(figure, first)
     low, high = first["estimate"].idxmin(), first["estimate"].idxmax()
-    judge = next(iter(tables))
     title = (
-        f"{judge.capitalize()}: {first.loc[high, 'estimate']:.0%} right with {high}, "
-        f"{first.loc[low, 'estimate']:.0%} with {low}"
+        f"{next(iter(tables)).capitalize()}: right on {first['estimate'].max():.0%} with {escape(str(high))}, "
+        f"on {first['estimate'].min():.0%} with {escape(str(low))}"
     )
     styled(figure, title, "accuracy, with 95 % interval", group, height=max(280, 60 + 45 * len(first)))
     figure.update_layout(margin={"l": 150})

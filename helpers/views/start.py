@@ -118,23 +118,24 @@ def learning_rate_explorer(
         options=[(f"{rate:g}", rate) for rate in rates], value=start, description="learning rate",
         continuous_update=False, style={"description_width": "initial"}, layout={"width": "420px"},
     )  # fmt: skip
-    figure = go.FigureWidget(bandit_curves({"REINFORCE": curve(start)}, _rate_title(start, curve(start))))
+
+    def drawn(rate: float) -> go.Figure:
+        new = curve(rate)
+        end = new["estimate"].iloc[-1]
+        title = f"At a learning rate of {rate:g} the best arm ends at a probability of {end:.2f}"
+        return bandit_curves({"REINFORCE": new}, title)
+
+    figure = go.FigureWidget(drawn(start))
     figure.update_layout(showlegend=False, height=HEIGHT)
     for number, trace in enumerate(figure.data):
         trace.uid = f"bandit-{number}"  # a random one would differ in every run
 
     def redraw(change: dict) -> None:
-        new = curve(change["new"])
-        drawn = bandit_curves({"REINFORCE": new}, _rate_title(change["new"], new))
+        new = drawn(change["new"])
         with figure.batch_update():
-            for old, trace in zip(figure.data, drawn.data, strict=True):
+            for old, trace in zip(figure.data, new.data, strict=True):
                 old.x, old.y = trace.x, trace.y
-            figure.layout.title.text = drawn.layout.title.text
+            figure.layout.title.text = new.layout.title.text
 
     slider.observe(redraw, names="value")
     return widgets.VBox([slider, figure])
-
-
-def _rate_title(rate: float, curve: pd.DataFrame) -> str:
-    end = curve.iloc[-1]
-    return f"At a learning rate of {rate:g} the best arm ends at a probability of {end['estimate']:.2f}"

@@ -1,4 +1,4 @@
-"""One look for all figures: size, colours that survive colour blindness and grey printing, titles that state the finding."""
+"""One look for all figures: size, and colours that survive colour blindness and grey printing."""
 
 import plotly.express as px
 import plotly.graph_objects as go

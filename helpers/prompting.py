@@ -1,0 +1,105 @@
+"""Prompts for lab 04, and what can be read off the completions: texts in, texts and numbers out.
+
+All of them use the formats of the tiny base model's training text (`simulation/corpus.py`), because a model this small
+knows no other; with a large model the same functions ask the same questions.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from .simulation import corpus, phrasings
+from .simulation.wording import ESSENTIAL, draw_fact, topics
+
+STEP_1 = "Step 1, the goal:"
+REQUEST = re.compile(r"(how|what|which|where|when|who|should|explain|tell|write|give|tips)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt and the line that answers it."""
+
+    prompt: str
+    answer: str
+
+    def is_answered_by(self, completion: str) -> bool:
+        """Whether the completion's first line is the answer."""
+        return completion.strip().split("\n")[0].strip() == self.answer
+
+
+def few_shot_questions(
+    n: int, examples: int, task: str = "topic", *, label: str | None = None, named: bool = True, seed: int = 0
+) -> list[Question]:
+    """`n` sentences to classify, each after `examples` worked ones; the last sentences depend on the seed alone.
+
+    task: "topic" (pets, cars, ...) or "kind" (goal, constraint, question).
+    label: the word before each answer (default: the task's name, as in the training text).
+    named: whether the prompt ends with the label, "Topic:"; if not, only the examples tell what to do, and the answer
+    is the whole line, "Topic: pets".
+    """
+    label = label or task.capitalize()
+    questions = []
+    for number in range(n):
+        rng = random.Random(f"few-shot/{seed}/{number}")
+        sentence, answer = _sentence(rng, task)
+        shown = [_sentence(rng, task) for _ in range(examples)]
+        blocks = [f"Sentence: {text}\n{label}: {value}" for text, value in shown]
+        blocks.append(f"Sentence: {sentence}\n{label}:" if named else f"Sentence: {sentence}\n")
+        questions.append(Question("\n\n".join(blocks), answer if named else f"{label}: {answer}"))
+    return questions
+
+
+def _sentence(rng: random.Random, task: str) -> tuple[str, str]:
+    topic, kind = rng.choice(sorted(topics())), rng.choice(ESSENTIAL)
+    fact = draw_fact(topic, kind, rng.randrange(len(topics()[topic][kind + "s"])), rng)
+    template, slot = {
+        "goal": ("I want to {vp}.", "goal"),
+        "constraint": ("{S}.", "clause"),
+        "question": ("{Q}", "question"),
+    }[kind]
+    return phrasings.fill(template, **{slot: fact.text(rng.randrange(2))}), {"topic": topic, "kind": kind}[task]
+
+
+def request_prompts(n: int, seed: int = 0) -> list[str]:
+    """`n` requests, one line each: "Explain how to find a good vet." and the like."""
+    rng = random.Random(f"requests/{seed}")
+    return [corpus.requests(rng, "test")[1].split("\n")[0] + "\n" for _ in range(n)]
+
+
+def is_request(completion: str) -> bool:
+    """Whether a completion begins with one more request instead of an answer."""
+    return bool(REQUEST.match(completion.lstrip()))
+
+
+def body(prompt: str) -> str:
+    """The text of the post in a TL;DR prompt."""
+    return prompt.split("POST: ", 1)[-1].removesuffix("\n\nTL;DR:")
+
+
+def step_by_step(prompt: str) -> str:
+    """The TL;DR prompt, turned into one that asks for goal, problem and question before the TL;DR."""
+    return f"POST: {body(prompt)}\n\n{STEP_1}"
+
+
+def conclusion(completion: str) -> str:
+    """The TL;DR at the end of a step-by-step completion; empty if it never came to one."""
+    return completion.partition("TL;DR:")[2].split("\n")[0]
+
+
+def one_shot(prompt: str, example_prompt: str, example_completion: str) -> str:
+    """The TL;DR prompt with another post and its TL;DR before it."""
+    return f"{example_prompt}{example_completion}\n\n{prompt}"
+
+
+def diversity(texts: Sequence[str]) -> float:
+    """How different completions of one prompt are, 0 (all the same) to 1: the share of word pairs that two of them do
+    not have in common (one minus Jaccard's index), averaged over all pairs of texts. Raises ValueError below two texts.
+    """
+    if len(texts) < 2:
+        raise ValueError("diversity needs at least 2 texts")
+    pairs = [set(zip(words, words[1:], strict=False)) for words in (text.split() for text in texts)]
+    return float(np.mean([1 - len(a & b) / len(a | b) if a | b else 0.0 for a, b in combinations(pairs, 2)]))

@@ -1,0 +1,110 @@
+"""Held-out measurements: samples, comparisons, accuracy and its yardsticks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.evaluation import (
+    accuracy,
+    best_possible,
+    compare_models,
+    gold_gain,
+    length_baseline,
+    pair_scores,
+    sample,
+    win_rates,
+)
+from helpers.models.roles import BASE, POLICY, REFERENCE, SharedBase
+from helpers.preferences import Preference
+from helpers.simulation.gold import gold_reward
+from helpers.simulation.posts import draw_posts
+
+from .shared_base import PROMPTS
+
+
+def pair(chosen, rejected, number=0, prompt="POST: a dog\n\nTL;DR:", strength=2, annotator="ada"):
+    return Preference(prompt, chosen, rejected, f"pair-{number}", "test", annotator, strength, "test")
+
+
+def test_a_sample(shared):
+    frame = sample(shared, PROMPTS, REFERENCE, seed=3)
+    assert frame["prompt"].tolist() == PROMPTS
+    assert frame["gold"].tolist() == [gold_reward(p, c) for p, c in zip(PROMPTS, frame["completion"], strict=True)]
+    assert frame["words"].tolist() == [len(text.split()) for text in frame["completion"]]
+    expected = shared.reward(PROMPTS, frame["completion"].tolist())
+    np.testing.assert_allclose(frame["proxy"], expected, atol=1e-5)
+    assert frame["kl"].abs().max() < 1e-4  # the reference from itself
+    limit = shared.profile.max_response_tokens
+    assert frame["tokens"].between(1, limit).all()
+    assert frame.loc[~frame["ended"], "tokens"].eq(limit).all()
+
+
+def test_the_same_seed_gives_the_same_sample_and_leaves_the_callers_generator(shared):
+    state = torch.get_rng_state()
+    first, again, other = (sample(shared, PROMPTS, seed=seed)["completion"].tolist() for seed in (0, 0, 1))
+    assert first == again != other
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_kl_is_measured_from_the_reference(shared):
+    assert sample(shared, PROMPTS, POLICY)["kl"].abs().max() < 1e-4  # not trained yet
+    assert sample(shared, PROMPTS * 4, BASE)["kl"].mean() > 0.1
+
+
+def test_a_sample_without_a_reward_model_has_no_proxy(profile):
+    assert "proxy" not in sample(SharedBase.load(profile), PROMPTS[:2]).columns
+
+
+def test_models_are_compared_on_the_same_prompts(shared):
+    frame = compare_models(shared, PROMPTS[:4])
+    assert frame["model"].unique().tolist() == ["base", "sft", "ppo"]
+    for _, rows in frame.groupby("model"):
+        assert rows["prompt"].tolist() == PROMPTS[:4]
+    rates = win_rates(frame, "proxy")
+    assert rates.loc["sft", "base"] + rates.loc["base", "sft"] == pytest.approx(1)
+    assert np.isnan(rates.loc["sft", "sft"])
+    assert rates.loc["ppo", "sft"] == 0.5  # one model with one seed: all ties
+
+
+def test_gold_gain():
+    gain = gold_gain([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]], [[0.0, 1.0, 2.0], [0.5, 1.5, 2.5]])
+    assert gain.estimate == pytest.approx(0.75) and (gain.n, gain.seeds) == (3, 2)
+    assert gain.low > 0
+
+
+def test_pair_scores(shared):
+    rows = [pair(" a cat", " a cat sat down", 0), pair(" help", " money", 1, strength=4, annotator="ben")]
+    frame = pair_scores(shared, rows)
+    np.testing.assert_allclose(
+        frame["chosen"], shared.reward([r.prompt for r in rows], [r.chosen for r in rows]), atol=1e-5
+    )
+    assert frame["chosen_words"].tolist() == [2, 1] and frame["rejected_words"].tolist() == [4, 1]
+    assert frame["annotator"].tolist() == ["ada", "ben"] and frame["strength"].tolist() == [2, 4]
+
+
+def test_accuracy_counts_a_tie_as_wrong():
+    interval = accuracy([1.0, 0.5, 0.0, 2.0], [0.0, 0.5, 1.0, 1.0])
+    assert interval.estimate == 0.5 and interval.n == 4
+
+
+def test_the_best_possible_accuracy_lies_between_a_coin_and_certainty():
+    post = draw_posts(1, seed=0)[0]
+    good = f" I want to {post.goal.text(0)}."
+    assert 0.5 < best_possible([pair(good, " Hello.", prompt=post.prompt)]) < 1
+    same = best_possible([pair(" Hello there.", " Hello, there.", prompt=post.prompt)])
+    assert same == pytest.approx(0.5, abs=0.05)
+
+
+LONG, SHORT = " one two three four", " one"
+
+
+def test_the_length_baseline_learns_its_direction_from_the_training_pairs():
+    longer = [pair(LONG, SHORT, i) for i in range(8)]
+    shorter = [pair(SHORT, LONG, i) for i in range(8)]
+    assert length_baseline(longer, longer).estimate == 1
+    assert length_baseline(shorter, shorter).estimate == 1
+    assert length_baseline(longer, shorter).estimate == 0
+    ties = [pair(" one two", " two one", i) for i in range(8)]
+    assert length_baseline(longer, ties).estimate == 0.5

@@ -1,0 +1,250 @@
+"""PPO: its first step, what it changes, what it refuses, that it learns; and the stages that keep its results."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers import files, stages
+from helpers.artifacts import Artifacts
+from helpers.files import LabError
+from helpers.models.profiles import PROFILES
+from helpers.models.roles import POLICY, SharedBase
+from helpers.training.ppo import PPO, PPOConfig, roll_out, train_ppo
+
+from .shared_base import COMPLETIONS, PROMPTS, changed, weights
+from .test_roles import logprobs
+from .tiny import pairs
+
+SMALL = PPOConfig(updates=2, batch_size=8, minibatch_size=4, epochs=2, max_new_tokens=8, learning_rate=1e-3)
+
+
+def letters(prompts, completions):
+    """A toy reward: how many letters e."""
+    return [completion.count("e") for completion in completions]
+
+
+# --------------------------------------------------------------------------------------------- rollouts
+
+
+def test_a_first_rollout(shared):
+    config = replace(SMALL, beta=0.1, missing_eos_penalty=1.5)
+    rollout = roll_out(shared, PROMPTS, letters, config)
+    assert rollout.kl.abs().max() < 1e-5 and not rollout.values.any()
+    expected = torch.tensor(letters(None, rollout.completions)) - 1.5 * (~rollout.ended).float()
+    torch.testing.assert_close(rollout.scores, expected)
+    torch.testing.assert_close(rollout.rewards.sum(1), rollout.scores - 0.1 * rollout.kl)
+    last = rollout.mask.sum(1) - 1
+    torch.testing.assert_close(rollout.rewards[range(8), last], rollout.scores, atol=1e-4, rtol=0)
+    real = rollout.advantages[rollout.mask]
+    assert real.mean().abs() < 1e-5 and abs(real.std() - 1) < 1e-3
+    assert not rollout.advantages[~rollout.mask].any() and not rollout.returns[~rollout.mask].any()
+
+
+def test_the_rollouts_logprobs_are_those_it_was_sampled_with(shared):
+    """At a temperature too: else the first ratio is not 1."""
+    rollout = roll_out(shared, PROMPTS, letters, replace(SMALL, temperature=0.7))
+    with torch.no_grad():
+        again = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids, POLICY, 0.7)
+    torch.testing.assert_close(again[rollout.mask], rollout.logprobs[rollout.mask], atol=2e-5, rtol=1e-4)
+
+
+def test_before_the_first_step_the_ratio_is_one_and_the_kl_zero(shared):
+    config = replace(SMALL, epochs=1, minibatch_size=8)  # one step: all measures come from before it
+    record = PPO(shared, letters, config).update(PROMPTS)
+    assert record["kl"] == pytest.approx(0, abs=1e-5)
+    assert record["approx_kl"] == pytest.approx(0, abs=1e-8)
+    assert record["clip_fraction"] == 0
+    assert record["policy_loss"] == pytest.approx(0, abs=1e-4)  # minus the mean of whitened advantages
+
+
+def test_minibatches_see_what_the_rollout_saw(shared):
+    """Cut to their own width and prompt length, they give the same log-probabilities: approx_kl 0."""
+    ppo = PPO(shared, letters, SMALL)
+    rollout = roll_out(shared, PROMPTS, letters, SMALL)
+    for index in torch.arange(8).split(2):
+        _, measures = ppo._loss(rollout, index)
+        assert measures["approx_kl"] == pytest.approx(0, abs=1e-8)
+
+
+def test_the_record(shared):
+    records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, beta=0.3)))
+    assert [r["step"] for r in records] == [1, 2]
+    for record in records:
+        assert record["objective"] == pytest.approx(record["reward"] - 0.3 * record["kl"])
+        assert 0 < record["entropy"] < math.log(400) and 0 <= record["clip_fraction"] <= 1
+        assert 1 <= record["response_tokens"] <= 8 and 0 <= record["ended"] <= 1
+        assert set(record["samples"][0]) == {"prompt", "completion", "reward"}
+        assert all(math.isfinite(v) for v in record.values() if isinstance(v, float))
+
+
+# --------------------------------------------------------------------------------------------- training
+
+
+def test_an_update_changes_policy_and_value_head_and_nothing_else(shared):
+    before = weights(shared)
+    reward = shared.reward(PROMPTS, COMPLETIONS)
+    list(train_ppo(shared, PROMPTS, config=SMALL))  # with the reward adapter: all four roles run
+    moved = changed(shared, before)
+    assert moved and all(".policy." in name or name.startswith("value_head.") for name in moved)
+    assert any("lora_A" in n for n in moved) and any("lora_B" in n for n in moved) and "value_head.weight" in moved
+    assert all(p.grad is None for p in shared.parameters())
+    assert torch.equal(shared.reward(PROMPTS, COMPLETIONS), reward)
+
+
+def test_it_raises_a_toy_reward(shared):
+    config = PPOConfig(
+        updates=12, batch_size=32, minibatch_size=16, max_new_tokens=8, learning_rate=5e-3, beta=0.01, seed=1
+    )
+    rewards = [record["reward"] for record in train_ppo(shared, PROMPTS, letters, config)]
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 1
+
+
+def test_a_large_beta_holds_the_policy_back(profile, adapters):
+    kl = {}
+    for beta in (0.0, 20.0):
+        shared = SharedBase.load(profile, sft=adapters.sft)
+        config = PPOConfig(updates=6, batch_size=16, minibatch_size=16, max_new_tokens=8, learning_rate=3e-3, beta=beta)
+        kl[beta] = [record["kl"] for record in train_ppo(shared, PROMPTS, letters, config)][-1]
+    assert kl[20.0] < 0.5 * kl[0.0]
+
+
+def test_the_seed_decides(profile, adapters):
+    def run(seed):
+        shared = SharedBase.load(profile, sft=adapters.sft)
+        records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, seed=seed)))
+        return [{k: v for k, v in r.items() if not k.startswith("seconds")} for r in records], weights(shared)
+
+    (first, one), (again, two), (other, _) = run(0), run(0), run(1)
+    assert first == again != other
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_every_prompt_comes_once_before_any_comes_again(shared):
+    seen = []
+
+    def reward(prompts, completions):
+        seen.extend(prompts)
+        return [0.0] * len(prompts)
+
+    list(train_ppo(shared, PROMPTS[:6], reward, replace(SMALL, updates=3, batch_size=4)))
+    assert sorted(seen[:6]) == sorted(seen[6:]) == sorted(PROMPTS[:6])
+
+
+def test_fewer_prompts_than_a_batch(shared):
+    record = next(train_ppo(shared, PROMPTS[:1], letters, SMALL))
+    assert record["step"] == 1 and len(record["samples"]) == 4
+
+
+def test_early_stops(shared, monkeypatch):
+    assert len(list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=9, stop_kl=-1.0)))) == 1
+    calls = []
+    original = PPO._loss
+    monkeypatch.setattr(PPO, "_loss", lambda self, *a: (calls.append(1), original(self, *a))[1])
+    list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1, epochs=5, target_kl=-1.0)))
+    assert len(calls) == 2  # the minibatches of one epoch
+
+
+# -------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (lambda p, c: [0.0] * (len(c) - 1), r"gave \(7,\) numbers for 8 completions"),
+        (lambda p, c: [[0.0]] * len(c), r"gave \(8, 1\) numbers for 8 completions"),
+        (lambda p, c: 1.0, r"gave \(\) numbers for 8 completions"),
+        (lambda p, c: [0.0] * 7 + [math.nan], "is nan, not a finite number; its prompt: 'POST: "),
+        (lambda p, c: [math.inf] + [0.0] * 7, "is inf, not a finite number; its prompt: 'POST: "),
+        (lambda p, c: ["good"] * len(c), "the reward gave no numbers"),
+        (lambda p, c: None, "the reward gave no numbers"),
+    ],
+)
+def test_a_bad_reward_is_refused_and_no_weight_moves(shared, reward, message):
+    before = weights(shared)
+    with pytest.raises(LabError, match=message):
+        list(train_ppo(shared, PROMPTS, reward, SMALL))
+    assert not changed(shared, before)
+
+
+def test_bad_prompts_are_refused(shared):
+    with pytest.raises(LabError, match="the prompt set is empty"):
+        next(train_ppo(shared, [], letters, SMALL))
+    with pytest.raises(LabError, match=r"prompt 1 has \d+ tokens, and the limit is 192"):
+        next(train_ppo(shared, [PROMPTS[0], "dog cat " * 200], letters, SMALL))
+
+
+def test_the_settings_of_a_large_model():
+    assert PPOConfig.of(PROFILES["tiny"], beta=0.5) == replace(PPOConfig(), beta=0.5)
+    assert PPOConfig.of(PROFILES["llama2-7b"]).learning_rate < PPOConfig().learning_rate
+
+
+# ----------------------------------------------------------------------------------------------- stages
+
+
+@pytest.fixture
+def runs(profile, adapters, tmp_path, monkeypatch):
+    """A store of the reader's own with an SFT and a reward model in it."""
+    monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
+    for name, source in (("sft", adapters.sft), ("reward_model", adapters.reward)):
+        shutil.copytree(source, files.RUNS / profile.name / name)
+    return files.RUNS / profile.name
+
+
+def test_the_stage_leaves_its_artifact(profile, runs):
+    stream = stages.ppo(profile, PROMPTS, config=SMALL)
+    records = []
+    while True:
+        try:
+            records.append(next(stream))
+        except StopIteration as end:
+            shared = end.value
+            break
+    artifact = Artifacts(profile.name).find("ppo")
+    assert artifact.origin == "yours" and artifact.path == runs / "ppo"
+    assert [r["step"] for r in artifact.records] == [1, 2] and "samples" not in artifact.records[0]
+    assert set(artifact.manifest["parents"]) == {"sft", "reward_model"}
+    loaded = stages.load_shared(profile, policy_from="ppo")
+    assert torch.equal(logprobs(loaded, POLICY), logprobs(shared, POLICY))
+    assert torch.equal(loaded.value_head.weight, shared.value_head.weight)
+
+
+def test_without_save_nothing_is_left(profile, runs):
+    list(stages.ppo(profile, PROMPTS, config=SMALL, save=False))
+    assert {p.name for p in runs.iterdir()} == {"sft", "reward_model"}
+
+
+@pytest.mark.parametrize("stage", ["sft", "reward_model", "ppo"])
+def test_a_stage_closed_early_leaves_what_was_there(profile, runs, stage):
+    arguments = {
+        "sft": lambda: stages.sft(profile, pairs(16), steps=50),
+        "reward_model": lambda: stages.reward_model(profile, pairs(16), steps=50),
+        "ppo": lambda: stages.ppo(profile, PROMPTS, config=SMALL),
+    }
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    stream = arguments[stage]()
+    next(stream)
+    stream.close()
+    assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
+
+
+def test_what_an_artifact_is_made_from_is_looked_for_before_the_training(profile, shared, tmp_path, monkeypatch):
+    """Not after it, when the policy would be lost."""
+    monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
+    monkeypatch.setenv("RLHF_DATA", str(tmp_path))
+    with pytest.raises(LabError, match="there is no sft"):
+        next(stages.ppo(profile, PROMPTS, shared=shared, reward=letters, config=SMALL))
+
+
+def test_the_three_stages_in_a_row(profile, runs):
+    list(stages.sft(profile, pairs(16), steps=2))
+    list(stages.reward_model(profile, pairs(16), steps=2))
+    list(stages.ppo(profile, PROMPTS, config=SMALL))
+    store = Artifacts(profile.name)
+    digests = {name: store.find(name).digest for name in ("sft", "reward_model")}
+    assert store.find("ppo").manifest["parents"] == digests
+    assert [r["step"] for r in store.find("reward_model").records] == [1, 2]

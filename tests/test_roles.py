@@ -1,0 +1,186 @@
+"""One base in four roles: what each role computes, what trains, what is saved."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from peft import PeftModel
+
+from helpers.artifacts import check_adapter
+from helpers.models.loading import load_base, load_tokenizer
+from helpers.models.roles import BASE, POLICY, REFERENCE, REWARD, SharedBase
+from helpers.training.reward_model import load_reward_model, score_texts
+
+from .shared_base import COMPLETIONS, PROMPTS, changed, folder_files, padded, weights
+
+ROLES = (BASE, REFERENCE, POLICY, REWARD)
+
+
+@torch.no_grad()
+def logprobs(shared, role, left=0, right=0):
+    """Log-probabilities of the test's responses, (8, longest), 0 at padding."""
+    prompts, responses, mask = padded(shared, left, right)
+    result = shared.response_logprobs(prompts, responses, role) * mask
+    return result[:, : result.shape[1] - right]
+
+
+def move_policy(shared, seed=3):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in shared.trainable_parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+
+
+def test_the_policy_begins_as_the_reference(shared):
+    assert torch.equal(logprobs(shared, POLICY), logprobs(shared, REFERENCE))
+    assert not torch.allclose(logprobs(shared, POLICY), logprobs(shared, BASE), atol=1e-2)
+    move_policy(shared)
+    assert not torch.allclose(logprobs(shared, POLICY), logprobs(shared, REFERENCE), atol=1e-2)
+
+
+def test_without_sft_the_reference_is_the_base(profile):
+    shared = SharedBase.load(profile)
+    assert torch.equal(logprobs(shared, REFERENCE), logprobs(shared, BASE))
+    assert torch.equal(logprobs(shared, POLICY), logprobs(shared, BASE))  # a fresh adapter does nothing
+    with pytest.raises(ValueError, match="without a reward model"):
+        shared.reward(PROMPTS, COMPLETIONS)
+
+
+def test_adapters_off_is_the_plain_base(profile, shared):
+    move_policy(shared)
+    prompts, responses, _ = padded(shared)
+    ids = torch.cat([prompts, responses], dim=1)
+    mask = (ids != shared.pad_id).long()
+    with torch.no_grad():
+        ours = shared.logits(shared.hidden_states(ids, mask, BASE))
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)
+        plain = load_base(profile)(input_ids=ids, attention_mask=mask, position_ids=position_ids).logits
+    assert torch.equal(ours[mask.bool()], plain[mask.bool()].float())
+
+
+def test_the_value_begins_at_zero(shared):
+    prompts, _, _ = padded(shared)
+    hidden = shared.hidden_states(prompts, prompts != shared.pad_id)
+    assert not shared.values(hidden).any()
+
+
+@pytest.mark.parametrize(("left", "right"), [(5, 0), (0, 4), (3, 3)])
+@pytest.mark.parametrize("role", [BASE, REFERENCE, POLICY])
+def test_padding_changes_no_logprob(shared, role, left, right):
+    torch.testing.assert_close(logprobs(shared, role, left, right), logprobs(shared, role), atol=2e-5, rtol=1e-4)
+
+
+def test_the_beginning_of_a_prompt_matters(shared):
+    """Or that padding does not would mean little."""
+    prompts, responses, mask = padded(shared)
+    prompts[:, -2] = prompts[:, -2].roll(1)
+    with torch.no_grad():
+        other = shared.response_logprobs(prompts, responses) * mask
+    assert (other - logprobs(shared, POLICY)).abs().max() > 1e-2
+
+
+def test_a_response_alone_has_the_logprobs_it_has_in_a_batch(shared):
+    prompts, responses, mask = padded(shared)
+    together = logprobs(shared, POLICY)
+    for i in range(len(prompts)):
+        prompt, response = prompts[i][prompts[i] != shared.pad_id], responses[i][mask[i]]
+        with torch.no_grad():
+            alone = shared.response_logprobs(prompt[None], response[None], POLICY)[0]
+        torch.testing.assert_close(alone, together[i, : len(alone)], atol=2e-5, rtol=1e-4)
+
+
+# --------------------------------------------------------------------------------------------- reward
+
+
+def test_the_reward_is_the_reward_models_own_score(profile, adapters, shared):
+    model, normalisation = load_reward_model(profile, adapters.reward)
+    expected = normalisation(score_texts(profile, model, load_tokenizer(profile), PROMPTS, COMPLETIONS))
+    ours = shared.reward(PROMPTS, COMPLETIONS)
+    assert ours.dtype == torch.float32 and ours.shape == (len(PROMPTS),)
+    torch.testing.assert_close(ours.double(), torch.tensor(expected), atol=1e-5, rtol=1e-4)
+    assert ours.std() > 0.01  # or equality would mean nothing
+
+
+def test_the_reward_depends_neither_on_batch_nor_order(shared):
+    expected = shared.reward(PROMPTS, COMPLETIONS)
+    for batch_size in (1, 3):
+        torch.testing.assert_close(shared.reward(PROMPTS, COMPLETIONS, batch_size), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(shared.reward(PROMPTS[::-1], COMPLETIONS[::-1]).flip(0), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_reward_does_not_follow_the_policy(shared):
+    before = shared.reward(PROMPTS, COMPLETIONS)
+    move_policy(shared)
+    assert torch.equal(shared.reward(PROMPTS, COMPLETIONS), before)
+
+
+def test_the_reward_of_no_texts_and_of_very_long_ones(shared):
+    assert shared.reward([], []).shape == (0,)
+    assert shared.reward(["POST: " + "dog " * 500], [" cat" * 500]).isfinite().all()
+
+
+# ------------------------------------------------------------------------------------------- training
+
+
+def test_only_policy_and_value_train_whatever_ran_before(shared):
+    trains = {name for name, p in shared.named_parameters() if p.requires_grad}
+    assert trains and all(".policy." in name or name.startswith("value_head.") for name in trains)
+    for role in ROLES:
+        with shared.role(role):
+            pass
+        with pytest.raises(ZeroDivisionError), shared.role(role):
+            raise ZeroDivisionError
+        assert {name for name, p in shared.named_parameters() if p.requires_grad} == trains
+        assert shared.peft.active_adapter == POLICY
+    shared.complete(PROMPTS[:2], role=BASE, max_new_tokens=2)
+    shared.reward(PROMPTS, COMPLETIONS)
+    assert {name for name, p in shared.named_parameters() if p.requires_grad} == trains
+
+
+def test_gradients_reach_policy_and_value_only_even_after_other_roles(shared):
+    prompts, responses, mask = padded(shared)
+    ids = torch.cat([prompts, responses], dim=1)
+    hidden = shared.hidden_states(ids, ids != shared.pad_id)  # the graph, before the other roles run
+    for role in ROLES:
+        logprobs(shared, role)
+    loss = shared.logits(hidden)[:, -1].square().mean() + (shared.values(hidden) - 1).square().mean()
+    loss.backward()
+    reached = {name for name, p in shared.named_parameters() if p.grad is not None and p.grad.any()}
+    assert reached and all(".policy." in name or name.startswith("value_head.") for name in reached)
+    assert any("lora_B" in name for name in reached) and "value_head.weight" in reached
+
+
+# --------------------------------------------------------------------------------------- save and load
+
+
+def test_a_saved_policy_is_the_same_when_loaded(profile, adapters, shared, tmp_path):
+    move_policy(shared)
+    shared.write_policy(tmp_path)
+    check_adapter(tmp_path)
+    assert folder_files(tmp_path) >= {"adapter_config.json", "adapter_model.safetensors", "value_head.safetensors"}
+    fresh = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
+    before = weights(fresh)
+    fresh.load_policy(tmp_path)
+    assert torch.equal(logprobs(fresh, POLICY), logprobs(shared, POLICY))
+    assert torch.equal(logprobs(fresh, REFERENCE), logprobs(shared, REFERENCE))
+    assert all(".policy." in name or name.startswith("value_head.") for name in changed(fresh, before))
+    assert torch.equal(fresh.value_head.weight, shared.value_head.weight)
+
+
+def test_peft_reads_a_saved_policy(profile, shared, tmp_path):
+    move_policy(shared)
+    shared.write_policy(tmp_path)
+    model = PeftModel.from_pretrained(load_base(profile), tmp_path).eval()
+    ids = torch.tensor(shared.encode(PROMPTS[:1], COMPLETIONS[:1]))
+    with torch.no_grad():
+        ours = shared.logits(shared.hidden_states(ids, torch.ones_like(ids)))
+        theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.float()
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_a_policy_without_a_value_head_leaves_the_value_head(adapters, shared):
+    move_policy(shared)
+    head = shared.value_head.weight.detach().clone()
+    shared.load_policy(adapters.sft)
+    assert torch.equal(shared.value_head.weight, head)
+    assert torch.equal(logprobs(shared, POLICY), logprobs(shared, REFERENCE))

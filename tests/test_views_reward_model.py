@@ -1,0 +1,73 @@
+"""Figures and the widget of lab 02 on tiny frames."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers.statistics import Interval
+from helpers.views import reward_model as views
+
+EVIL = "<img src=x onerror=alert(1)>"
+TABLE = views.interval_table({"yours": Interval(0.8, 0.75, 0.85, 100), "length only": Interval(0.55, 0.5, 0.6, 100)})
+RECORDS = [{"step": i + 1, "loss": 0.7 - 0.02 * (i > 9), "accuracy": 0.5 + 0.1 * (i > 9)} for i in range(20)]
+
+
+def check(figure, traces):
+    assert figure.layout.title.text and len(figure.data) == traces
+    assert figure.layout.xaxis.title.text
+    assert len(json.dumps(figure.to_plotly_json(), default=lambda x: np.asarray(x).tolist())) < 60_000
+
+
+def test_figures():
+    check(views.loss_figure(), 2)
+    check(views.nf4_figure([0.1, -0.2, 0.3], [0.1, -0.1, 0.1], 0.09), 2)
+    check(views.training_curves(RECORDS), 4)
+    check(views.scores_figure(TABLE, TABLE), 2)
+    raw = {"yours": np.array([1.0, 2.0, 4.0]), "shipped": np.array([10.0, 12.0])}
+    check(views.normalisation_figure(raw, raw), 4)
+
+
+def test_titles_state_what_the_data_say():
+    assert "2 values" in views.nf4_figure([0.1, -0.2, 0.3], [0.1, -0.1, 0.1], 0.09).layout.title.text
+    assert views.training_curves(RECORDS).layout.title.text.startswith("Loss 0.70 to 0.68, accuracy 50% to 60%")
+    figure = views.accuracy_figure(TABLE, best=0.9, measured="yours")
+    assert "89%" in figure.layout.title.text
+    assert "agree" in views.scores_figure(TABLE, TABLE).layout.title.text
+
+
+def test_rows_are_named_from_the_top_and_their_names_shown_as_text():
+    table = TABLE.rename(index={"yours": EVIL})
+    figure = views.group_figure({"reward model": table, "gold reward": TABLE}, "annotator")
+    check(figure, 2)
+    assert figure.layout.yaxis.autorange == "reversed"
+    assert "<img" not in figure.layout.title.text + "".join(figure.layout.yaxis.ticktext)
+
+
+def test_a_prompt_is_shown_as_text():
+    assert "<img" not in views.post_html(EVIL)
+
+
+def test_the_scorer_asks_the_judge_and_shows_its_scores():
+    asked = []
+
+    def judge(text):
+        asked.append(text)
+        return {"reward model": 1.234, "gold reward": -0.5}
+
+    box = views.scorer(EVIL, judge, text="  I want to sleep. ")
+    html, area, button, answer = box.children
+    assert "<img" not in html.value and answer.value == ""
+    button.click()
+    assert asked == [" I want to sleep."]
+    assert "+1.23" in answer.value and "-0.50" in answer.value
+    area.value = "Other."
+    button.click()
+    assert asked[-1] == " Other."
+
+
+@pytest.mark.parametrize("window", [1, 10])
+def test_a_single_record_is_drawn(window):
+    check(views.training_curves(RECORDS[:1], window), 4)
