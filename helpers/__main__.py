@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seeds", type=_positive, default=1, help="PPO runs, each with a seed of its own; default: 1"
     )
     pipeline.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
+    pipeline.add_argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
     data = command(
@@ -173,7 +174,7 @@ def _pipeline(args: argparse.Namespace) -> int:
 
     profile = get_profile(args.profile)
     total = profile.sft.steps + profile.reward_model.steps + args.seeds * (PPOConfig.of(profile).updates + 3)
-    stream = pipeline.run(profile, seed=args.seed, seeds=args.seeds, n_prompts=args.n)
+    stream = pipeline.run(profile, seed=args.seed, seeds=args.seeds, n_prompts=args.n, reuse=args.reuse)
     _write_json(args.json, _show(stream, total, "pipeline"))
     return 0
 

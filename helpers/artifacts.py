@@ -87,6 +87,11 @@ class Artifacts:
         check_adapter(found)
         return Artifact(name, found, origin)
 
+    def has(self, name: str) -> bool:
+        """Whether `find` would find it; a broken one is there, and an error when it is used."""
+        shipped = files.DATA / "adapters" / name if self.profile_name == "tiny" else None
+        return any(folder and files.find_folder(folder) for folder in (self.path(name), shipped))
+
     @contextmanager
     def save(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from . import stages
+from .artifacts import Artifacts
 from .evaluation import accuracy, best_possible, gold_gain, length_baseline, pair_scores, sample
 from .models.profiles import Profile
 from .models.roles import BASE, POLICY, REFERENCE
@@ -40,11 +41,14 @@ def measure_reward_model(profile: Profile) -> dict:
     }
 
 
-def run(profile: Profile, *, seed: int = 0, seeds: int = 1, n_prompts: int | None = None) -> Iterator[dict]:
+def run(
+    profile: Profile, *, seed: int = 0, seeds: int = 1, n_prompts: int | None = None, reuse: bool = False
+) -> Iterator[dict]:
     """SFT, reward model, then PPO for `seeds` seeds from `seed` on; every model sampled on the held-out prompts.
 
     Yields every stage's records with a "stage" (sft, reward_model, ppo, evaluate), PPO's with "seed"; returns the
-    headline numbers as one nested dict, ready for JSON. The artifacts (of PPO: the first seed's) are left in `runs/`.
+    headline numbers as one nested dict, ready for JSON. With `reuse`, an SFT adapter or reward model that is there is taken
+    as it is (your own, else the shipped one), and has no "seconds". The artifacts (of PPO: the first seed's) are left in `runs/`.
     """
     started = time.perf_counter()
     seconds: dict[str, float] = {}
@@ -58,8 +62,11 @@ def run(profile: Profile, *, seed: int = 0, seeds: int = 1, n_prompts: int | Non
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - begin
             return end.value
 
-    yield from timed("sft", stages.sft(profile, seed=seed))
-    yield from timed("reward_model", stages.reward_model(profile, seed=seed))
+    store = Artifacts(profile.name)
+    for name, stage in (("sft", stages.sft), ("reward_model", stages.reward_model)):
+        if reuse and store.has(name):
+            continue
+        yield from timed(name, stage(profile, seed=seed))
     reward_model = measure_reward_model(profile)
     prompts = [row.prompt for row in read_prompts("heldout")][:n_prompts]
 

@@ -18,7 +18,16 @@ from helpers.training.trl_stream import save_adapter
 from .tiny import WORDS
 
 PROMPTS = [f"POST: {' '.join(WORDS[i : i + 1 + i % 4])}" for i in range(8)]
-COMPLETIONS = [" please", " never dog", "", " help help help money", " cat.", " house lease", " a", " winter letter job"]
+COMPLETIONS = [
+    " please",
+    " never dog",
+    "",
+    " help help help money",
+    " cat.",
+    " house lease",
+    " a",
+    " winter letter job",
+]
 
 
 @pytest.fixture(scope="session")

@@ -41,11 +41,11 @@ Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 class PPOConfig:
     """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here."""
 
-    updates: int = 50  # rollout batches, each followed by `epochs` passes
-    batch_size: int = 64  # rollouts an update
+    updates: int = 45  # rollout batches, each followed by `epochs` passes
+    batch_size: int = 32  # rollouts an update
     minibatch_size: int = 32  # rollouts a gradient step
     epochs: int = 2  # passes over each batch of rollouts
-    learning_rate: float = 2e-4  # AdamW, for the policy's LoRA weights and the value head
+    learning_rate: float = 5e-4  # AdamW, for the policy's LoRA weights and the value head
     beta: float = 0.05  # KL coefficient, reward units a nat
     gamma: float = 1.0  # discount: a summary's score counts in full at its first token
     lam: float = 0.95  # GAE: 1 is all return, 0 all value function

@@ -316,11 +316,12 @@ def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None 
 
 
 def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:
-    """What each annotator (row) pays for one more of each thing (column), in log-odds: blue for, red against."""
+    """What one more of each thing (column) is worth to each annotator (row): blue what is liked, red what is not."""
     limit = float(np.nanmax(np.abs(weights.to_numpy(dtype=float)))) or 1.0
-    figure = _heatmap(weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar={"title": "log-odds"})
+    bar = {"title": "weight"}
+    figure = _heatmap(weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar=bar)
     figure.update_traces(hovertemplate="%{y}, %{x}: %{z:.2f}<extra></extra>")
-    return styled(figure, title, "one more of this in the text", "", height=420)
+    return styled(figure, title, "one more of this in the text, in units of one goal", "", height=420)
 
 
 def strengths_figure(strengths: pd.Series, title: str) -> go.Figure:
