@@ -97,7 +97,9 @@ def collect_preferences(shared: SharedBase, config: CollectionConfig = Collectio
 def _label(
     prompts: Sequence[str], completions: Sequence[Sequence[str]], split: str, rng: random.Random
 ) -> Iterator[Preference]:
-    """Up to three pairs of each prompt, neighbours in a random order of its completions; ties, skips and equal or empty completions are dropped."""
+    """Up to three pairs of each prompt: neighbours in a random order of its completions, each with one annotator.
+
+    Pairs of equal or empty completions, ties and skips are dropped."""
     sources = ("sft", "sft", "sft", "base")
     for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
         order = rng.sample(range(4), 4)

@@ -47,8 +47,9 @@ def run(
     """SFT, reward model, then PPO for `seeds` seeds from `seed` on; every model sampled on the held-out prompts.
 
     Yields every stage's records with a "stage" (sft, reward_model, ppo, evaluate), PPO's with "seed"; returns the
-    headline numbers as one nested dict, ready for JSON. With `reuse`, an SFT adapter or reward model that is there is taken
-    as it is (your own, else the shipped one), and has no "seconds". The artifacts (of PPO: the first seed's) are left in `runs/`.
+    headline numbers as one nested dict, ready for JSON. The artifacts (of PPO: the first seed's) are left in `runs/`.
+    With `reuse`, an SFT adapter or reward model that is there is taken as it is (your own, else the shipped one), and
+    has no "seconds".
     """
     started = time.perf_counter()
     seconds: dict[str, float] = {}

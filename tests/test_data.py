@@ -12,6 +12,7 @@ from helpers.preferences import (
     read_ratings,
     to_dataset,
 )
+from helpers.simulation.gold import _outermost as outermost
 from helpers.simulation.gold import gold_reward
 from helpers.simulation.posts import draw_posts, split_of
 from helpers.simulation.wording import ESSENTIAL, find_facts
@@ -24,7 +25,7 @@ def pairs():
 
 def combination(prompt: str) -> tuple:
     """(topic, goal, constraint, question) of a prompt, as the reader finds them."""
-    facts = {m.fact.kind: m.fact for m in find_facts(prompt)}
+    facts = {m.fact.kind: m.fact for m in outermost(find_facts(prompt))}
     return facts["goal"].topic, *(facts[kind].index for kind in ESSENTIAL)
 
 
@@ -61,7 +62,7 @@ def test_people_prefer_what_is_better(pairs):
 
 
 def test_checksums():
-    files.verify_checksums(files.DATA / "checksums.txt")
+    assert len(files.verify_checksums()) > 10
 
 
 def test_the_prompts_and_demonstrations_come_out_the_same(tmp_path, monkeypatch):

@@ -49,6 +49,13 @@ def test_the_browser_goes_round_and_blind_again():
     assert browser.position == 39
 
 
+@pytest.mark.parametrize("widget", [views.PairBrowser([PAIR]), views.BlindJudge([PAIR])])
+def test_a_stored_notebook_says_what_to_do(widget):
+    shown = widget._repr_mimebundle_()
+    assert shown["text/plain"] == "Run this cell to use it."
+    assert "application/vnd.jupyter.widget-view+json" in shown
+
+
 def test_the_browser_needs_pairs():
     with pytest.raises(ValueError, match="no pairs"):
         views.PairBrowser([])

@@ -103,7 +103,7 @@ def _encode(tokenizer, parts: Sequence[Document], context: int) -> list[Row]:
     """Both parts of each document encoded apart, as prompts and completions are, and joined."""
     given = tokenizer([given for given, _ in parts])["input_ids"]
     follows = tokenizer([follows for _, follows in parts], add_special_tokens=False)["input_ids"]
-    return [((a + b)[: context - 1] + [2], len(a)) for a, b in zip(given, follows, strict=True)]
+    return [((a + b)[: context - 1] + [2], min(len(a), context - 1)) for a, b in zip(given, follows, strict=True)]
 
 
 def _batches(config: BaseConfig, tokenizer, phase: int, pool: int = 32) -> Iterator[list[Row]]:

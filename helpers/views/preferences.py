@@ -46,8 +46,17 @@ def blind(pairs: Sequence[Preference], seed: int = 0) -> list[BlindPair]:
 # --- Widgets ------------------------------------------------------------------
 
 
-class PairBrowser:
-    """Pairs one at a time, blind until "Reveal the label" is pressed. Show `box`; ValueError without pairs."""
+class _Widget:
+    """Shows its `box`; where widgets cannot run, as in a stored notebook, one line says what is missing."""
+
+    box: widgets.VBox
+
+    def _repr_mimebundle_(self, **options) -> dict:
+        return self.box._repr_mimebundle_(**options) | {"text/plain": "Run this cell to use it."}
+
+
+class PairBrowser(_Widget):
+    """Pairs one at a time, blind until "Reveal the label" is pressed. ValueError without pairs."""
 
     def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
         if not pairs:
@@ -77,8 +86,8 @@ class PairBrowser:
         self.text.value = _pair_html(shown, revealed=self.reveal.value)
 
 
-class BlindJudge:
-    """A few pairs to judge oneself. Show `box`; `table` compares the answers that were given with the labels."""
+class BlindJudge(_Widget):
+    """A few pairs to judge oneself; `table` compares the answers that were given with the labels."""
 
     def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
         self.pairs = blind(pairs, seed)
@@ -190,7 +199,7 @@ def agreement_figure(kappas: pd.DataFrame, title: str) -> go.Figure:
         figure.add_annotation(x=number + 0.27, y=median, text=f"{median:.2f}", showarrow=False, xanchor="left")
     figure.update_xaxes(tickvals=list(range(len(kappas.columns))), ticktext=_names(kappas.columns))
     figure.update_layout(showlegend=False)
-    return styled(figure, title, "", "Cohen's kappa (0 chance, 1 full agreement)")
+    return styled(figure, title, "", "Cohen's kappa")
 
 
 def kappa_heatmap(kappas: pd.DataFrame, title: str) -> go.Figure:
@@ -220,10 +229,10 @@ def _similar_together(kappas: pd.DataFrame) -> list:
 def opinions_figure(probabilities: pd.DataFrame, title: str) -> go.Figure:
     """How two groups see the same pairs. probabilities: two columns, P(A is preferred), named after the groups."""
     first, second = probabilities.columns
-    disagree = (probabilities[first] > 0.5) != (probabilities[second] > 0.5)
+    disagree = (probabilities[first] - 0.5) * (probabilities[second] - 0.5) < 0
     figure = go.Figure()
     for number, (name, rows) in enumerate(
-        (("both prefer the same text", probabilities[~disagree]), ("they disagree", probabilities[disagree]))
+        (("same text, or no preference", probabilities[~disagree]), ("different texts", probabilities[disagree]))
     ):
         figure.add_scatter(
             x=rows[first],
@@ -255,7 +264,9 @@ def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Fig
             visible=number == start,
             line={"color": PALETTE[3], "width": 3},
         )
-    figure.add_scatter(x=[-4, 0, 0, 4], y=[0, 0, 1, 1], name="no noise: T = 0", line={"color": "#888", "dash": "dot"})
+    figure.add_scatter(
+        x=[-4, 0, 0, 4], y=[0, 0, 1, 1], name="no noise: T = 0", mode="lines", line={"color": "#888", "dash": "dot"}
+    )
     steps = [
         {
             "label": f"{temperature:g}",
