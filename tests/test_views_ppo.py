@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +39,13 @@ def test_curves(n):
     assert len(figure.data) == 8 and f"({n} update" in figure.layout.title.text
     assert figure.layout.xaxis.range == (0, 41)
     assert figure.layout.yaxis2.title.text.startswith("KL")
+
+
+def test_a_bundle_holds_the_figure_and_can_be_sent():
+    figure = views.curves(RECORDS)
+    sent = json.loads(json.dumps(views.bundle(figure)))
+    assert sent["text/plain"] == figure.layout.title.text
+    assert len(sent["application/vnd.plotly.v1+json"]["data"]) == 8
 
 
 def test_before_after():

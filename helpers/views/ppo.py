@@ -107,6 +107,11 @@ def curves(records: Sequence[Mapping], total: int | None = None) -> go.Figure:
     return figure.update_xaxes(title_text="update", row=2)
 
 
+def bundle(figure: go.Figure) -> dict:
+    """The figure as a display can be updated with (`raw=True`): shown as itself, it opens a new output each time."""
+    return {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": figure.layout.title.text}
+
+
 # --- Before and after ---------------------------------------------------------
 
 

@@ -123,7 +123,8 @@ def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figur
     _name_rows(figure, table)
     figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
     figure.add_vline(x=0.5, line={"dash": "dot", "color": "grey"}, annotation_text="coin")
-    title = f"The {measured} reaches {table.loc[measured, 'estimate'] / best:.0%} of the best possible accuracy"
+    share = table.loc[measured, "estimate"] / best
+    title = f"{escape(measured.capitalize())}: {share:.0%} of the best possible accuracy"
     styled(figure, title, "accuracy on the test split", "")
     figure.update_layout(margin={"l": 190}, showlegend=False)
     return figure.update_xaxes(tickformat=".0%", range=[0.45, 1.0])
@@ -138,8 +139,8 @@ def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
     _name_rows(figure, first)
     low, high = first["estimate"].idxmin(), first["estimate"].idxmax()
     title = (
-        f"{next(iter(tables)).capitalize()}: right on {first['estimate'].max():.0%} with {escape(str(high))}, "
-        f"on {first['estimate'].min():.0%} with {escape(str(low))}"
+        f"{next(iter(tables)).capitalize()}: right on {first['estimate'].max():.0%} ({group}: {escape(str(high))}), "
+        f"on {first['estimate'].min():.0%} ({escape(str(low))})"
     )
     styled(figure, title, "accuracy, with 95 % interval", group, height=max(280, 60 + 45 * len(first)))
     figure.update_layout(margin={"l": 150})
