@@ -77,10 +77,7 @@ class Artifacts:
 
         A broken artifact of the reader's own is an error: the shipped one never takes its place in silence.
         """
-        found = files.find_folder(self.path(name))
-        origin: Literal["yours", "shipped"] = "yours"
-        if found is None and self.profile_name == "tiny":
-            found, origin = files.find_folder(files.DATA / "adapters" / name), "shipped"
+        found, origin = self._locate(name)
         if found is None:
             lab = f"lab {LABS[name]}, or " if name in LABS else ""
             raise LabError(f"there is no {name} for the profile {self.profile_name} yet: run {lab}`{COMMANDS[name]}`")
@@ -89,8 +86,14 @@ class Artifacts:
 
     def has(self, name: str) -> bool:
         """Whether `find` would find it; a broken one is there, and an error when it is used."""
-        shipped = files.DATA / "adapters" / name if self.profile_name == "tiny" else None
-        return any(folder and files.find_folder(folder) for folder in (self.path(name), shipped))
+        return self._locate(name)[0] is not None
+
+    def _locate(self, name: str) -> tuple[Path | None, Literal["yours", "shipped"]]:
+        """The folder to take and whose it is; no folder if there is neither."""
+        found = files.find_folder(self.path(name))
+        if found is None and self.profile_name == "tiny":
+            return files.find_folder(files.DATA / "adapters" / name), "shipped"
+        return found, "yours"
 
     @contextmanager
     def save(
