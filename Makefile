@@ -53,8 +53,8 @@ unit: $(INSTALLED)  ## Unit tests and the browser test
 	$(PY) -m pytest
 
 .PHONY: nbval
-nbval: $(INSTALLED)  ## Execute every lab and compare what it prints with what is stored
-	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 labs
+nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prints with what is stored
+	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(or $(LABS),labs)
 
 .PHONY: bench
 bench: $(INSTALLED)  ## Measure what the README states

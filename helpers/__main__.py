@@ -34,10 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "stage",
         choices=("base", "sft", "reward", "ppo"),
-        help="base: the tiny model from nothing (CPU, about half an hour)",
+        help="base: the tiny model from nothing (CPU, about three quarters of an hour)",
     )
     train.add_argument("--seed", type=int, default=0, help="default: 0")
-    train.add_argument("--steps", type=_positive, help="optimizer steps (ppo: updates); default: the profile's")
+    train.add_argument(
+        "--steps", type=_positive, help="optimizer steps (ppo: updates; base: of each phase); default: the profile's"
+    )
     train.add_argument("--beta", type=float, help="ppo: KL coefficient")
     train.add_argument("--output", type=Path, help="base: folder to write; default: data/models/tiny-llama2")
 
@@ -120,9 +122,9 @@ def _train(args: argparse.Namespace) -> int:
     if args.stage == "base":
         from .training.base import BaseConfig, train_base
 
-        config = BaseConfig(seed=args.seed, **({"steps": args.steps} if args.steps else {}))
+        config = BaseConfig(seed=args.seed, **({"steps": args.steps, "copy_steps": args.steps} if args.steps else {}))
         folder = args.output or files.DATA / "models" / "tiny-llama2"
-        _show(train_base(folder, config), config.steps, "base")
+        _show(train_base(folder, config), config.steps + config.copy_steps, "base")
         print(f"written: {files.shown(folder)}")
         return 0
     from . import stages

@@ -71,17 +71,13 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
 
 def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
     """Sample four completions of each prompt (three from the SFT model, one from the base), pair them, have them
-    labelled,
-    and write the pairs of each split and the ratings. Yields {"split", "pairs"} as each split is done."""
+    labelled, and write the pairs of each split and the ratings. Yields {"split", "pairs"} as each split is done."""
     posts = _draw_prompts(config)
     for number, (split, wanted) in enumerate(zip(SPLITS, config.pairs, strict=True)):
         prompts = [post.prompt for post in posts[split]]
         seed = config.seed + 1000 * number
         completions = [
-            [
-                text.rstrip()
-                for text in shared.complete(prompts, role, seed=seed + i, batch_size=128, cache_implementation="static")
-            ]
+            [text.rstrip() for text in shared.complete(prompts, role, seed=seed + i, **SAMPLING)]
             for i, role in enumerate((REFERENCE, REFERENCE, REFERENCE, BASE))
         ]
         rng = random.Random(f"labels/{split}/{config.seed}")

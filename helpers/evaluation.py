@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .models.generation import generate_ids, pad_left, response_mask
+from .models.generation import batches_by_length, generate_ids, pad_left, response_mask
 from .models.loading import prompt_ids
 from .models.roles import BASE, POLICY, REFERENCE, SharedBase
 from .preferences import Preference
@@ -30,12 +30,10 @@ def sample(
     log-ratio to the reference, nats), tokens, words, ended (whether it ended by itself).
     """
     encoded = prompt_ids(shared.profile, shared.tokenizer, prompts)
-    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     rows: list[dict] = [{} for _ in encoded]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for start in range(0, len(order), batch_size):
-            index = order[start : start + batch_size]
+        for index in batches_by_length(encoded, batch_size):
             prompt = pad_left([encoded[i] for i in index], shared.pad_id, shared.device)
             with shared.role(role) as model:
                 response = generate_ids(
@@ -120,9 +118,8 @@ def best_possible(pairs: Sequence[Preference]) -> float:
 
 
 def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> Interval:
-    """Accuracy on `test` of a judge that sees lengths only: it prefers the longer text, or the shorter one,
-    whichever was
-    right more often in `train`. Equal lengths count as a coin flip."""
+    """Accuracy on `test` of a judge that sees lengths only. It prefers the longer text, or the shorter one, whichever
+    was right more often in `train`. Equal lengths count as a coin flip."""
 
     def longer_wins(pairs: Sequence[Preference]) -> np.ndarray:
         return np.array([np.sign(len(p.chosen.split()) - len(p.rejected.split())) for p in pairs])

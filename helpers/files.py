@@ -89,7 +89,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     docstring). Raises LabError if the disk is full or the place cannot be written.
     """
     path = Path(path).absolute()
-    if path.exists() and not path.is_dir():
+    if path.is_file():  # one look: between two, another writer's swap could move a folder away
         raise LabError(f"{shown(path)} is a file where a folder must go: move it away and run this again")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,7 @@
-"""The stages of RLHF as the labs and the command line run them: train, keep the records, leave the artifact in the
-store.
+"""The stages of RLHF as the labs and the command line run them: train, keep the records, store the artifact.
 
 Each stage is a generator of records. It writes its artifact only at the end, so a stage that is closed early, or
-killed,
-leaves what was there before.
+killed, leaves what was there before.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,9 +66,9 @@ def ppo(
     config: PPOConfig | None = None,
     save: bool = True,
 ) -> Iterator[dict]:
-    """PPO on `prompts` (default: the shipped ones) from the SFT policy; saves the artifact "ppo" unless `save` is
-    false.
+    """PPO on `prompts` (default: the shipped ones) from the SFT policy.
 
+    save: whether to store the artifact "ppo".
     shared: the model to train, in place (default: `load_shared`). Returns it.
     """
     config = config or PPOConfig.of(profile)

@@ -120,6 +120,7 @@ def test_normalising_twice_changes_nothing():
         ("my dog took 3 weeks", "my dog took 3 weeks"),
         ("Figure(uid='76c1b3ca-4ac0-4860-96f9-c3df25972e1a')", "Figure(uid='...')"),
         ("HBox(children=(Button(),\n Label()))", "HBox: run this cell to use it"),
+        ("VBox(children=(HTML(value='a long …", "VBox: run this cell to use it"),
     ],
 )
 def test_sanitise(before, after):

@@ -396,3 +396,17 @@ def test_the_corpus_keeps_its_shares_and_its_split():
         of_kind = {mention.fact.kind: mention.fact for mention in gold._outermost(find_facts(given_part))}
         indices = (of_kind[kind].index for kind in ESSENTIAL)
         assert posts.split_of(of_kind["goal"].topic, *indices) == "test"
+
+
+def test_a_review_says_what_its_summary_states():
+    seen = Counter()
+    for given_part, remarks in islice(corpus.documents(0, "train", {"review": 1.0}), 200):
+        post, summary = given_part.removesuffix("\n\nREVIEW:").split("\n\nTL;DR:")
+        told = {mention.fact for mention in find_facts(summary)}
+        there = {mention.fact for mention in find_facts(post)}
+        said = dict(re.findall(r"(goal|problem|question|made up) (yes|no)", remarks))
+        covered = {fact.kind for fact in told & there}
+        assert (said["goal"], said["question"]) == tuple("yes" if k in covered else "no" for k in ("goal", "question"))
+        assert remarks.startswith(f" {sum(said[k] == 'yes' for k in ('goal', 'problem', 'question'))} of 3, ")
+        seen.update(said.items())
+    assert min(seen[name, word] for name in ("goal", "problem", "question", "made up") for word in ("yes", "no")) > 20

@@ -1,6 +1,6 @@
 """Sampling completions from a causal language model, in batches, from a seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,23 @@ def pad_left(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | 
     """Token ids (batch, longest), padded on the left so that every prompt ends where its completion begins."""
     width = max(map(len, rows))
     return torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
+
+
+def pad_right(
+    rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids and their 0/1 mask, both (batch, longest), padded on the right, and each row's last index (batch,)."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    width = int(lengths.max())
+    ids = torch.tensor([list(row) + [pad_id] * (width - len(row)) for row in rows], device=device)
+    return ids, (torch.arange(width, device=device) < lengths[:, None]).long(), lengths - 1
+
+
+def batches_by_length(rows: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """Every index of `rows` once, in batches of rows of like length, which need little padding."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, **decoding) -> Tensor:
@@ -59,12 +76,10 @@ def complete(
     """
     encoded = encode_prompts(profile, tokenizer, prompts)
     max_new_tokens = max_new_tokens or profile.max_response_tokens
-    order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
     texts = [""] * len(encoded)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for start in range(0, len(order), batch_size):
-            index = order[start : start + batch_size]
+        for index in batches_by_length(encoded, batch_size):
             prompt_ids = pad_left([encoded[i] for i in index], tokenizer.pad_token_id, model.device)
             response = generate_ids(model, prompt_ids, tokenizer, max_new_tokens=max_new_tokens, **decoding)
             for i, text in zip(index, tokenizer.batch_decode(response, skip_special_tokens=True), strict=True):

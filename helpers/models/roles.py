@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..objectives import response_logprobs
-from .generation import complete
+from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from .profiles import Profile
 
@@ -167,16 +167,10 @@ class SharedBase(nn.Module):
         if self.score_head is None:
             raise ValueError("this SharedBase was loaded without a reward model")
         rows = self.encode(prompts, completions)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # like lengths together: less padding
         scores = torch.empty(len(rows))
-        for start in range(0, len(rows), batch_size):
-            index = order[start : start + batch_size]
-            batch = [rows[i] for i in index]
-            width = max(map(len, batch))
-            ids = torch.tensor([row + [self.pad_id] * (width - len(row)) for row in batch], device=self.device)
-            mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in batch], device=self.device)
-            last = torch.tensor([len(row) - 1 for row in batch], device=self.device)
-            hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(batch), device=self.device), last]
+        for index in batches_by_length(rows, batch_size):
+            ids, mask, last = pad_right([rows[i] for i in index], self.pad_id, self.device)
+            hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]
             scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
         return (scores - self.score_mean) / self.score_std
 

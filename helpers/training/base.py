@@ -3,10 +3,9 @@
     python -m helpers train base
 
 Two phases of a plain causal-language-model loop: AdamW with warm-up and cosine decay, on batches of whole documents
-of like
-length. In the first every token counts the same, and the model learns the language. In the second what is given in a
-document (a post) counts little and what follows from it (its TL;DR) in full: a model this small otherwise spends its
-capacity on predicting posts, and learns to copy facts from its context only very late.
+of like length. In the first every token counts the same, and the model learns the language. In the second what is
+given in a document (a post) counts little and what follows from it (its TL;DR) in full: a model this small otherwise
+spends its capacity on predicting posts, and learns to copy facts from its context only very late.
 """
 
 import math
@@ -36,12 +35,12 @@ class BaseConfig:
     layers: int = 4
     heads: int = 4
     context: int = 320  # tokens
-    steps: int = 2000  # of the first phase
-    copy_steps: int = 1200  # of the second
+    steps: int = 1000  # of the first phase
+    copy_steps: int = 3600  # of the second
     context_weight: float = 0.05  # weight in the second phase of a token that is given
     documents_per_step: int = 48
     learning_rate: float = 4e-3
-    copy_learning_rate: float = 2e-3
+    copy_learning_rate: float = 3e-3
     warmup: int = 100  # steps
     weight_decay: float = 0.05
     seed: int = 0
@@ -129,9 +128,9 @@ def _loss(model: LlamaForCausalLM, batch: Sequence[Row], context_weight: float =
         ]
     )  # of the predictions of tokens 1, 2, ...
     # Causal attention never looks right, so right padding needs no mask.
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
-    return (losses * weights).sum() / weights.sum()
+    logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    return (losses * weights.flatten()).sum() / weights.sum()
 
 
 @torch.no_grad()
@@ -208,8 +207,8 @@ pipeline_tag: text-generation
 
 A base language model of Llama 2's architecture (RMSNorm, SwiGLU, rotary positions; tied embeddings) with
 {parameters:,} parameters, trained from nothing on the generated text of RLHF Labs' small world. It continues
-advice-forum posts, TL;DRs,
-lists of requests, worked examples and step-by-step listings. It knows nothing else and is good for nothing else.
+advice-forum posts, TL;DRs, lists of requests, worked examples, step-by-step listings, sorted notes and readers' remarks
+on TL;DRs. It knows nothing else and is good for nothing else.
 
 Made by `python -m helpers train base`.
 

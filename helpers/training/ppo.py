@@ -41,7 +41,7 @@ Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 class PPOConfig:
     """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here."""
 
-    updates: int = 45  # rollout batches, each followed by `epochs` passes
+    updates: int = 40  # rollout batches, each followed by `epochs` passes
     batch_size: int = 32  # rollouts an update
     minibatch_size: int = 32  # rollouts a gradient step
     epochs: int = 2  # passes over each batch of rollouts
@@ -74,8 +74,8 @@ class Rollout:
     """A batch of sampled responses and all that one PPO update needs to know of them.
 
     Shapes: `prompt_ids` (batch, prompt) padded on the left; `scores` (batch,); the rest (batch, response), padded on
-    the
-    right, `mask` true at real tokens with </s>. `scores` hold the missing-EOS penalty, `rewards` the KL penalty too.
+    the right, `mask` true at real tokens with </s>. `scores` hold the missing-EOS penalty, `rewards` the KL penalty
+    too.
     """
 
     prompts: list[str]

@@ -12,11 +12,11 @@ import torch
 from datasets import Dataset
 from peft import PeftModel, get_peft_model
 from torch import nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from ..files import LabError, atomic_folder, find_folder, shown
+from ..models.generation import batches_by_length, pad_right
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Preference
@@ -157,18 +157,13 @@ def score_texts(
     prompts, completions: n texts each. batch: sequences per forward pass.
     """
     heads, tails = prompt_ids(profile, tokenizer, prompts), completion_ids(profile, tokenizer, completions)
-    ids = [torch.tensor(head + tail) for head, tail in zip(heads, tails, strict=True)]
+    ids = [head + tail for head, tail in zip(heads, tails, strict=True)]
     training = model.training
     model.eval()
     scores = np.empty(len(ids))
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))  # like lengths together: little padding
-    for start in range(0, len(ids), batch):
-        rows = order[start : start + batch]
-        input_ids = pad_sequence([ids[i] for i in rows], True, tokenizer.pad_token_id)
-        lengths = torch.tensor([len(ids[i]) for i in rows])
-        mask = torch.arange(input_ids.shape[1]) < lengths[:, None]
-        inputs = {"input_ids": input_ids, "attention_mask": mask.long()}
-        out = model(**{name: t.to(profile.device) for name, t in inputs.items()}, use_cache=False)
+    for rows in batches_by_length(ids, batch):
+        input_ids, mask, _ = pad_right([ids[i] for i in rows], tokenizer.pad_token_id, profile.device)
+        out = model(input_ids=input_ids, attention_mask=mask, use_cache=False)
         scores[rows] = out.logits[:, 0].float().cpu().numpy()
     model.train(training)
     return scores
