@@ -11,7 +11,6 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from . import files
@@ -24,6 +23,10 @@ from .simulation.posts import draw_posts, write_human_summary
 
 SPLITS = ("train", "validation", "test")
 SAMPLING = {"batch_size": 128, "cache_implementation": "static"}  # a quarter faster here than a growing cache
+# Who writes the completions of a prompt, and at which temperature: two models and more than one temperature, as for
+# Llama 2 (Touvron et al. 2023, 3.2.1), so that the completions of a prompt are diverse.
+WRITERS = ((REFERENCE, 0.7), (REFERENCE, 0.5), (BASE, 0.7), (BASE, 0.5))
+SOURCE = {REFERENCE: "sft", BASE: "base"}  # as the rows name them
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,14 @@ class CollectionConfig:
     prompts: int = 2000  # without completions, for PPO
     heldout: int = 512  # the same, to measure on
     pairs: tuple[int, int, int] = (8000, 1000, 1000)  # train, validation, test
+    prompts_per_pair: float = 0.78  # a prompt gives two pairs at best; equal texts, ties and skips are lost
     rated: int = 200  # completions that every annotator rates from 1 to 7
     seed: int = 0
 
 
 def _draw_prompts(config: CollectionConfig) -> dict[str, list]:
     """Disjoint posts for every purpose: the training split's are dealt out, held-out ones come from the test split."""
-    n_train, n_validation, n_test = (-(-n // 2) * 12 // 10 for n in config.pairs)  # two pairs a prompt, some to spare
+    n_train, n_validation, n_test = (round(n * config.prompts_per_pair) for n in config.pairs)
     train = draw_posts(config.demonstrations + config.prompts + n_train, config.seed, "train")
     test = draw_posts(config.heldout + n_test, config.seed, "test")
     return {
@@ -70,20 +74,21 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
 
 
 def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
-    """Sample four completions of each prompt (three from the SFT model, one from the base), pair them, have them
-    labelled, and write the pairs of each split and the ratings. Yields {"split", "pairs"} as each split is done."""
+    """Let WRITERS write four completions of each prompt, pair them, have them labelled, and write the pairs of each
+    split and the ratings. Yields {"split", "pairs"} as each split is done."""
     posts = _draw_prompts(config)
     for number, (split, wanted) in enumerate(zip(SPLITS, config.pairs, strict=True)):
         prompts = [post.prompt for post in posts[split]]
         seed = config.seed + 1000 * number
         completions = [
-            [text.rstrip() for text in shared.complete(prompts, role, seed=seed + i, **SAMPLING)]
-            for i, role in enumerate((REFERENCE, REFERENCE, REFERENCE, BASE))
+            shared.complete(prompts, role, seed=seed + i, temperature=temperature, **SAMPLING)
+            for i, (role, temperature) in enumerate(WRITERS)
         ]
+        written = [[text.rstrip() for text in texts] for texts in zip(*completions, strict=True)]
         rng = random.Random(f"labels/{split}/{config.seed}")
-        pairs = list(_label(prompts, list(zip(*completions, strict=True)), split, rng))[:wanted]
+        pairs = list(_label(prompts, written, split, rng))[:wanted]
         if len(pairs) < wanted:
-            raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labelled: raise the share to spare")
+            raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labelled: raise prompts_per_pair")
         write_rows(files.DATA / "preferences" / f"{split}.jsonl", pairs)
         if split == "train":
             _collect_ratings(pairs[: config.rated], config)
@@ -93,13 +98,13 @@ def collect_preferences(shared: SharedBase, config: CollectionConfig = Collectio
 def _label(
     prompts: Sequence[str], completions: Sequence[Sequence[str]], split: str, rng: random.Random
 ) -> Iterator[Preference]:
-    """Up to three pairs of each prompt: neighbours in a random order of its completions, each with one annotator.
+    """Up to two pairs of each prompt, drawn at random from its four completions, each with one annotator.
 
-    Pairs of equal or empty completions, ties and skips are dropped."""
-    sources = ("sft", "sft", "sft", "base")
+    No completion is in two pairs. Pairs of equal or empty completions, ties and skips are dropped."""
+    sources = [SOURCE[role] for role, _ in WRITERS]
     for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
-        order = rng.sample(range(4), 4)
-        for pair, (i, j) in enumerate(pairwise(order)):
+        order = rng.sample(range(len(WRITERS)), len(WRITERS))
+        for pair, (i, j) in enumerate((order[:2], order[2:])):
             a, b = texts[i], texts[j]
             if a.strip() == b.strip() or not a.strip() or not b.strip():
                 continue

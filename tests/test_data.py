@@ -12,10 +12,9 @@ from helpers.preferences import (
     read_ratings,
     to_dataset,
 )
-from helpers.simulation.gold import _outermost as outermost
-from helpers.simulation.gold import gold_reward
+from helpers.simulation.gold import gold_reward, stated_facts
 from helpers.simulation.posts import draw_posts, split_of
-from helpers.simulation.wording import ESSENTIAL, find_facts
+from helpers.simulation.wording import ESSENTIAL
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def pairs():
 
 def combination(prompt: str) -> tuple:
     """(topic, goal, constraint, question) of a prompt, as the reader finds them."""
-    facts = {m.fact.kind: m.fact for m in outermost(find_facts(prompt))}
+    facts = {m.fact.kind: m.fact for m in stated_facts(prompt)}
     return facts["goal"].topic, *(facts[kind].index for kind in ESSENTIAL)
 
 
@@ -96,8 +95,10 @@ def test_pairs_are_labelled_once_and_keep_their_sources():
     sampler = Sampler()
     completions = [sampler.complete(prompts, role, seed, 8) for seed, role in enumerate(("sft", "sft", "sft", "base"))]
     rows = list(collection._label(prompts, list(zip(*completions, strict=True)), "train", random.Random(0)))
-    assert len({row.id for row in rows}) == len(rows) <= 120
+    assert len({row.id for row in rows}) == len(rows) <= 80
     for row in rows:
         assert ("base" in row.source) == (" base says" in row.chosen + row.rejected)
+    texts = [(row.prompt, text) for row in rows for text in (row.chosen, row.rejected)]
+    assert len(set(texts)) == len(texts)  # no completion is in two pairs
     again = list(collection._label(prompts, list(zip(*completions, strict=True)), "train", random.Random(0)))
     assert rows == again

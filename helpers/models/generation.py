@@ -15,14 +15,12 @@ def pad_left(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | 
     return torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
 
 
-def pad_right(
-    rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Token ids and their 0/1 mask, both (batch, longest), padded on the right, and each row's last index (batch,)."""
+def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Token ids and their 0/1 mask, both (batch, longest), padded on the right."""
     lengths = torch.tensor([len(row) for row in rows], device=device)
     width = int(lengths.max())
     ids = torch.tensor([list(row) + [pad_id] * (width - len(row)) for row in rows], device=device)
-    return ids, (torch.arange(width, device=device) < lengths[:, None]).long(), lengths - 1
+    return ids, (torch.arange(width, device=device) < lengths[:, None]).long()
 
 
 def batches_by_length(rows: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:

@@ -64,7 +64,7 @@ PROFILES = {
         needs_gpu=False,
         gated=False,
         sft=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
-        reward_model=StageConfig(steps=500, batch_size=32, micro_batch_size=32, learning_rate=1e-3),
+        reward_model=StageConfig(steps=750, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
     ),
     "llama2-7b": Profile(
         name="llama2-7b",

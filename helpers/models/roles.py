@@ -169,7 +169,8 @@ class SharedBase(nn.Module):
         rows = self.encode(prompts, completions)
         scores = torch.empty(len(rows))
         for index in batches_by_length(rows, batch_size):
-            ids, mask, last = pad_right([rows[i] for i in index], self.pad_id, self.device)
+            ids, mask = pad_right([rows[i] for i in index], self.pad_id, self.device)
+            last = mask.sum(1) - 1
             hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]
             scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
         return (scores - self.score_mean) / self.score_std

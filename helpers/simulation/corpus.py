@@ -1,10 +1,9 @@
 """The text that the tiny base model is trained on: what base models see, on a small scale.
 
-Seven kinds of document: forum posts alone; posts with TL;DRs of mixed quality; lists of similar requests (so that, like
+Six kinds of document: forum posts alone; posts with TL;DRs of mixed quality; lists of similar requests (so that, like
 GPT-3 in the figures of InstructGPT, a base model answers a request by writing more requests); worked examples in a row,
-from which it learns to follow a pattern in its context; step-by-step listings; notes sorted into goal, problem and
-question; and TL;DRs with a reader's remarks on what they leave out or make up. The last say what a TL;DR contains, not
-what it is worth: how much each fault matters is for preferences to teach.
+from which it learns to follow a pattern in its context; step-by-step listings; and notes sorted into goal, problem and
+question.
 
 A document comes in two parts, what is given and what follows from it (the post, then its TL;DR); where nothing is
 given, the first part is empty.
@@ -12,11 +11,9 @@ given, the first part is empty.
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 
 from . import phrasings
-from .gold import score
-from .posts import Post, draw_post, write_human_summary, write_summary
+from .posts import draw_post, write_human_summary, write_summary
 from .wording import ESSENTIAL, draw_fact, topics
 
 SHARES = {
@@ -26,16 +23,14 @@ SHARES = {
     "examples": 0.12,
     "steps": 0.10,
     "notes": 0.0,
-    "review": 0.0,
 }
 COPY_SHARES = {
     "post": 0.03,
-    "post_with_summary": 0.34,
+    "post_with_summary": 0.48,
     "requests": 0.05,
-    "examples": 0.06,
-    "steps": 0.10,
-    "notes": 0.22,
-    "review": 0.20,
+    "examples": 0.07,
+    "steps": 0.12,
+    "notes": 0.25,
 }
 Document = tuple[str, str]
 
@@ -132,34 +127,6 @@ def notes(rng: random.Random, split: str) -> Document:
     return f"NOTES: {' '.join(sentences)}\n\n", "\n".join(rng.sample(lines, 3))
 
 
-def _misread(post: Post, rng: random.Random) -> Post:
-    """The post as a careless reader remembers it: now and then with another fact of its topic."""
-    wrong = {
-        kind: draw_fact(post.goal.topic, kind, rng.randrange(len(topics()[post.goal.topic][kind + "s"])), rng)
-        for kind in ESSENTIAL
-        if rng.random() < 0.15
-    }
-    wordings = {fact: rng.randrange(2) for fact in wrong.values()} | post.wordings
-    return replace(post, wordings=wordings, **wrong)
-
-
-def review(rng: random.Random, split: str) -> Document:
-    """A post with a TL;DR, then what a reader finds in the TL;DR."""
-    drawn = draw_post(rng, split)
-    summary = write_human_summary(_misread(drawn, rng), rng)
-    seen = score(drawn.prompt, summary)
-    remarks = {
-        "goal": seen.goal,
-        "problem": seen.constraint,
-        "question": seen.question,
-        "made up": seen.invented,
-        "beside the point": seen.irrelevant,
-    }
-    said = ", ".join(f"{name} {'yes' if found else 'no'}" for name, found in remarks.items())
-    covered = seen.goal + seen.constraint + seen.question
-    return f"{drawn.prompt} {summary}\n\nREVIEW:", f" {covered} of 3, {said}"
-
-
 WRITERS = {
     "post": post,
     "post_with_summary": post_with_summary,
@@ -167,7 +134,6 @@ WRITERS = {
     "examples": examples,
     "steps": steps,
     "notes": notes,
-    "review": review,
 }
 
 

@@ -66,8 +66,9 @@ def _read_prompt(prompt: str) -> tuple[frozenset, frozenset]:
     return facts, frozenset(word for text in texts for sentence in normalise(text) for word in sentence)
 
 
-def _outermost(mentions: list[Mention]) -> list[Mention]:
-    """Without the mentions whose words are only a part of a longer one's."""
+def stated_facts(text: str) -> list[Mention]:
+    """The facts that `text` states, in order, without those whose words are only a part of a longer one's."""
+    mentions = find_facts(text)
 
     def inside(a: Mention, b: Mention) -> bool:
         return a.sentence == b.sentence and b.start <= a.start and a.end <= b.end and a.end - a.start < b.end - b.start
@@ -78,7 +79,7 @@ def _outermost(mentions: list[Mention]) -> list[Mention]:
 def score(prompt: str, completion: str) -> GoldScore:
     """Read `completion` as a TL;DR of `prompt`. Total on any two strings; stating a fact again never raises it."""
     facts, vocabulary = _read_prompt(prompt)
-    mentions = _outermost(find_facts(completion))
+    mentions = stated_facts(completion)
     # A stated goal with "not" before it says the opposite. (Constraints and questions come with a "not" of their own.)
     contradicted = {m.fact for m in mentions if m.negated and m.fact.kind == "goal"}
     stated = {m.fact for m in mentions} - contradicted
@@ -88,12 +89,12 @@ def score(prompt: str, completion: str) -> GoldScore:
     words = completion.split()
     sentences = normalise(completion)
     grams = Counter(tuple(s[i : i + 4]) for s in sentences for i in range(len(s) - 3))
-    covered_words = {(m.sentence, i) for m in mentions if m.fact in true for i in range(m.start, m.end)}
+    in_facts = {(m.sentence, i) for m in mentions for i in range(m.start, m.end)}  # an invention is charged as one
     unsupported = {
         word
         for number, sentence in enumerate(sentences)
         for i, word in enumerate(sentence)
-        if word not in vocabulary and (number, i) not in covered_words
+        if word not in vocabulary and (number, i) not in in_facts
     }
     return GoldScore(
         **{kind: kind in covered for kind in ESSENTIAL},

@@ -36,7 +36,7 @@ class BaseConfig:
     heads: int = 4
     context: int = 320  # tokens
     steps: int = 1000  # of the first phase
-    copy_steps: int = 3600  # of the second
+    copy_steps: int = 6000  # of the second
     context_weight: float = 0.05  # weight in the second phase of a token that is given
     documents_per_step: int = 48
     learning_rate: float = 4e-3
@@ -207,8 +207,8 @@ pipeline_tag: text-generation
 
 A base language model of Llama 2's architecture (RMSNorm, SwiGLU, rotary positions; tied embeddings) with
 {parameters:,} parameters, trained from nothing on the generated text of RLHF Labs' small world. It continues
-advice-forum posts, TL;DRs, lists of requests, worked examples, step-by-step listings, sorted notes and readers' remarks
-on TL;DRs. It knows nothing else and is good for nothing else.
+advice-forum posts, TL;DRs, lists of requests, worked examples, step-by-step listings and sorted notes. It knows nothing
+else and is good for nothing else.
 
 Made by `python -m helpers train base`.
 

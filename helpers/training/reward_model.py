@@ -162,7 +162,7 @@ def score_texts(
     model.eval()
     scores = np.empty(len(ids))
     for rows in batches_by_length(ids, batch):
-        input_ids, mask, _ = pad_right([ids[i] for i in rows], tokenizer.pad_token_id, profile.device)
+        input_ids, mask = pad_right([ids[i] for i in rows], tokenizer.pad_token_id, profile.device)
         out = model(input_ids=input_ids, attention_mask=mask, use_cache=False)
         scores[rows] = out.logits[:, 0].float().cpu().numpy()
     model.train(training)
