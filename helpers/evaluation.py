@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 
 from .models.generation import batches_by_length, generate_ids, pad_left, response_mask
 from .models.loading import prompt_ids
@@ -15,7 +16,7 @@ from .models.roles import BASE, POLICY, REFERENCE, SharedBase
 from .preferences import Preference
 from .simulation.annotators import best_possible_accuracy
 from .simulation.gold import gold_reward, score
-from .statistics import Interval, accuracy_interval, paired_difference_over_seeds, win_rate
+from .statistics import Interval, accuracy_interval, paired_difference, paired_difference_over_seeds, win_rate
 
 MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs and figures, and the roles they stand for
 
@@ -117,15 +118,27 @@ def best_possible(pairs: Sequence[Preference]) -> float:
     return best_possible_accuracy((score(p.prompt, p.chosen), score(p.prompt, p.rejected)) for p in pairs)
 
 
+def length_margins(train: Sequence[Preference], test: Sequence[Preference]) -> np.ndarray:
+    """Margins, in words, of a judge that sees lengths only: (n,), above 0 where it is right about a pair of `test`.
+
+    It prefers the longer text, or the shorter one, whichever was right more often in `train`.
+    """
+
+    def longer_by(pairs: Sequence[Preference]) -> np.ndarray:
+        return np.array([len(pair.chosen.split()) - len(pair.rejected.split()) for pair in pairs])
+
+    return longer_by(test) * (1 if np.sign(longer_by(train)).mean() >= 0 else -1)
+
+
 def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> Interval:
-    """Accuracy on `test` of a judge that sees lengths only. It prefers the longer text, or the shorter one, whichever
-    was right more often in `train`. Equal lengths count as a coin flip."""
+    """Accuracy on `test` of the judge of `length_margins`, equal lengths counting half."""
+    margins = length_margins(train, test)
+    return win_rate(margins, np.zeros(len(margins)))
 
-    def longer_wins(pairs: Sequence[Preference]) -> np.ndarray:
-        return np.array([np.sign(len(p.chosen.split()) - len(p.rejected.split())) for p in pairs])
 
-    direction = 1 if longer_wins(train).mean() >= 0 else -1
-    outcomes = longer_wins(test) * direction
-    ties = outcomes == 0
-    outcomes[ties] = np.where(np.arange(ties.sum()) % 2, 1, -1)
-    return accuracy_interval(outcomes > 0)
+def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
+    """Accuracy of one judge minus that of another on the same pairs, with its interval; ties count half.
+
+    a, b: their margins (n,), such as score of the chosen minus score of the rejected text.
+    """
+    return paired_difference(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))

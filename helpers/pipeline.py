@@ -7,7 +7,16 @@ import numpy as np
 
 from . import stages
 from .artifacts import Artifacts
-from .evaluation import accuracy, best_possible, gold_gain, length_baseline, pair_scores, sample
+from .evaluation import (
+    accuracy,
+    accuracy_gain,
+    best_possible,
+    gold_gain,
+    length_baseline,
+    length_margins,
+    pair_scores,
+    sample,
+)
 from .models.profiles import Profile
 from .models.roles import BASE, POLICY, REFERENCE
 from .preferences import load_preferences, read_prompts
@@ -28,7 +37,9 @@ def measure_reward_model(profile: Profile) -> dict:
     pairs = load_preferences("test")
     scores = pair_scores(stages.load_shared(profile), pairs)
     right = accuracy(scores["chosen"], scores["rejected"])
-    baseline = length_baseline(load_preferences("train"), pairs)
+    train = load_preferences("train")
+    baseline = length_baseline(train, pairs)
+    gain = accuracy_gain(scores["chosen"] - scores["rejected"], length_margins(train, pairs))
     best = best_possible(pairs)
     return {
         "accuracy": _rounded(right.estimate),
@@ -37,6 +48,7 @@ def measure_reward_model(profile: Profile) -> dict:
         "share_of_best_possible": _rounded(right.estimate / best),
         "length_baseline_accuracy": _rounded(baseline.estimate),
         "length_baseline_interval": _limits(baseline),
+        "above_length_baseline_interval": _limits(gain),
         "n_pairs": right.n,
     }
 

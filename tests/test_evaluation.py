@@ -8,10 +8,12 @@ import torch
 
 from helpers.evaluation import (
     accuracy,
+    accuracy_gain,
     best_possible,
     compare_models,
     gold_gain,
     length_baseline,
+    length_margins,
     pair_scores,
     sample,
     win_rates,
@@ -108,3 +110,14 @@ def test_the_length_baseline_learns_its_direction_from_the_training_pairs():
     assert length_baseline(longer, shorter).estimate == 0
     ties = [pair(" one two", " two one", i) for i in range(8)]
     assert length_baseline(longer, ties).estimate == 0.5
+    assert length_margins(longer, longer).tolist() == [3] * 8 and length_margins(shorter, longer).tolist() == [-3] * 8
+
+
+def test_two_judges_are_compared_on_the_same_pairs():
+    """Pair by pair a small difference shows that two separate intervals would hide."""
+    better, worse = np.ones(400), np.ones(400)
+    better[:100], worse[:120] = -1, -1  # right in 300 and in 280 pairs, the former wherever the latter is
+    gain = accuracy_gain(better, worse)
+    assert gain.estimate == pytest.approx(0.05) and gain.low > 0
+    assert accuracy(better, 0 * better).low < accuracy(worse, 0 * worse).high
+    assert accuracy_gain([0.0, 2.0], [5.0, -1.0]).estimate == pytest.approx(0.25)  # a tie is half right

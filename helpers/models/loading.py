@@ -108,6 +108,15 @@ def lora_config(profile: Profile, task: Head) -> LoraConfig:
     )
 
 
+def sort_adapter_config(folder: Path) -> None:
+    """Bring adapter_config.json into one order: peft writes sets, whose order changes from run to run."""
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    for key in ("target_modules", "modules_to_save"):
+        config[key] = config[key] and sorted(set(config[key]))
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
 def disable_cpu_packing() -> None:
     """Keep bitsandbytes from corrupting 4-bit training on CPUs with AVX512-BF16; call before making a model.
 

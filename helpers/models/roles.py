@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..objectives import response_logprobs
 from .generation import batches_by_length, complete, pad_right
-from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
 from .profiles import Profile
 
 POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
@@ -187,5 +187,6 @@ class SharedBase(nn.Module):
         weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY)
         save_file({k: v.contiguous().cpu() for k, v in weights.items()}, folder / "adapter_model.safetensors")
         self.peft.peft_config[POLICY].save_pretrained(folder)
+        sort_adapter_config(folder)
         head = {k: v.contiguous().cpu() for k, v in self.value_head.state_dict().items()}
         save_file(head, folder / "value_head.safetensors")

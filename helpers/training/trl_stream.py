@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from peft import PeftModel
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
+from ..models.loading import sort_adapter_config
 from ..models.profiles import Profile, StageConfig
 
 Result = TypeVar("Result")
@@ -139,8 +139,4 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors into `folder`; equal adapters, equal bytes."""
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # peft's card is a form to be filled in
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text("utf-8"))
-    for key in ("target_modules", "modules_to_save"):  # sets, in an order that changes from run to run
-        config[key] = config[key] and sorted(set(config[key]))
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+    sort_adapter_config(folder)
