@@ -16,7 +16,7 @@ from .models.roles import BASE, POLICY, REFERENCE, SharedBase
 from .preferences import Preference
 from .simulation.annotators import best_possible_accuracy
 from .simulation.gold import gold_reward, score
-from .statistics import Interval, accuracy_interval, paired_difference, paired_difference_over_seeds, win_rate
+from .statistics import Interval, paired_difference, paired_difference_over_seeds, win_rate
 
 MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs and figures, and the roles they stand for
 
@@ -106,8 +106,8 @@ def pair_scores(shared: SharedBase, pairs: Sequence[Preference]) -> pd.DataFrame
 
 
 def accuracy(chosen: Sequence[float], rejected: Sequence[float]) -> Interval:
-    """Share of pairs whose chosen completion scores higher, with its interval."""
-    return accuracy_interval(np.asarray(chosen) > np.asarray(rejected))
+    """Share of pairs whose chosen completion scores higher, equal scores counting half, with its interval."""
+    return win_rate(chosen, rejected)
 
 
 def best_possible(pairs: Sequence[Preference]) -> float:

@@ -86,9 +86,9 @@ def test_pair_scores(shared):
     assert frame["annotator"].tolist() == ["ada", "ben"] and frame["strength"].tolist() == [2, 4]
 
 
-def test_accuracy_counts_a_tie_as_wrong():
+def test_accuracy_counts_a_tie_as_half_right():
     interval = accuracy([1.0, 0.5, 0.0, 2.0], [0.0, 0.5, 1.0, 1.0])
-    assert interval.estimate == 0.5 and interval.n == 4
+    assert interval.estimate == 0.625 and interval.n == 4
 
 
 def test_the_best_possible_accuracy_lies_between_a_coin_and_certainty():
