@@ -20,6 +20,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else a fork after to
 if sys.platform == "linux":
     # glibc gives every large block back to the kernel when it is freed, and training on a CPU then spends much of its
     # time on fresh pages. Keep them instead: M_MMAP_MAX = 0, M_TRIM_THRESHOLD = 2 GiB (malloc.h; absent in musl).
+    # Measured on two cores, 25 steps each, without and with: SFT 0.57 and 0.42 s a step, reward model 0.89 and 0.74 s.
     with suppress(OSError, AttributeError):
         _libc = ctypes.CDLL("libc.so.6")
         _libc.mallopt(-4, 0)
