@@ -2,8 +2,8 @@
 
     python -m helpers data
 
-People write demonstrations; the model tuned on them samples several completions of each new prompt; annotators compare
-two at a time. Everything is drawn from seeds: on the same machine the same bytes come out.
+People write demonstrations; the model tuned on them and the base model sample completions of each new prompt;
+annotators compare two at a time. Everything is drawn from seeds: on the same machine the same bytes come out.
 """
 
 import json
