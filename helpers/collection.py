@@ -15,7 +15,8 @@ from pathlib import Path
 
 from . import files
 from .artifacts import Artifacts
-from .models.roles import BASE, REFERENCE, SharedBase
+from .evaluation import MODELS
+from .models.roles import SharedBase
 from .preferences import Demonstration, Preference, Prompt, Rating, write_rows
 from .simulation.annotators import ANNOTATORS, choose, rate
 from .simulation.gold import score
@@ -25,8 +26,7 @@ SPLITS = ("train", "validation", "test")
 SAMPLING = {"batch_size": 128, "cache_implementation": "static"}  # a quarter faster here than a growing cache
 # Who writes the completions of a prompt, and at which temperature: two models and more than one temperature, as for
 # Llama 2 (Touvron et al. 2023, 3.2.1), so that the completions of a prompt are diverse.
-WRITERS = ((REFERENCE, 0.7), (REFERENCE, 0.5), (BASE, 0.7), (BASE, 0.5))
-SOURCE = {REFERENCE: "sft", BASE: "base"}  # as the rows name them
+WRITERS = (("sft", 0.7), ("sft", 0.5), ("base", 0.7), ("base", 0.5))
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def collect_preferences(shared: SharedBase, config: CollectionConfig = Collectio
         prompts = [post.prompt for post in posts[split]]
         seed = config.seed + 1000 * number
         completions = [
-            shared.complete(prompts, role, seed=seed + i, temperature=temperature, **SAMPLING)
-            for i, (role, temperature) in enumerate(WRITERS)
+            shared.complete(prompts, MODELS[name], seed=seed + i, temperature=temperature, **SAMPLING)
+            for i, (name, temperature) in enumerate(WRITERS)
         ]
         written = [[text.rstrip() for text in texts] for texts in zip(*completions, strict=True)]
         rng = random.Random(f"labels/{split}/{config.seed}")
@@ -101,7 +101,7 @@ def _label(
     """Up to two pairs of each prompt, drawn at random from its four completions, each with one annotator.
 
     No completion is in two pairs. Pairs of equal or empty completions, ties and skips are dropped."""
-    sources = [SOURCE[role] for role, _ in WRITERS]
+    sources = [name for name, _ in WRITERS]
     for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
         order = rng.sample(range(len(WRITERS)), len(WRITERS))
         for pair, (i, j) in enumerate((order[:2], order[2:])):
