@@ -25,14 +25,12 @@ help:  ## List the commands (default)
 # ---------------------------------------------------------------------------------------------- using
 
 .PHONY: lab
-lab: $(INSTALLED)  ## Open JupyterLab on labs/ (set-up included)
-	@options=""; \
-	if [ "$$(id -u)" = 0 ]; then options="--allow-root"; fi; \
-	if [ "$$(uname)" != Darwin ] && [ -z "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}$${BROWSER:-}" ]; then \
-	  options="$$options --no-browser"; \
-	  echo "There is no browser here: open the address that ends in ?token=..., below, in yours."; \
-	fi; \
-	exec $(PY) -m jupyterlab $$options $(firstword $(wildcard labs/00_start_here.ipynb) labs)
+lab: $(INSTALLED)  ## Open JupyterLab on your copies of the labs, in work/ (ARGS="03", "--fresh 03", "--port 9000")
+	@exec $(PY) -m helpers lab $(ARGS)
+
+.PHONY: check-labs
+check-labs: $(INSTALLED)  ## Before class: execute every lab and say what came of each (ARGS="03 --profile NAME")
+	@$(PY) -m helpers check-labs $(ARGS)
 
 .PHONY: doctor
 doctor: $(INSTALLED)  ## Say what this machine can run, and what to do about each problem
@@ -76,9 +74,10 @@ format: $(INSTALLED)  ## Format all code and notebooks, and mend what ruff can
 	$(PY) -m ruff format .
 
 .PHONY: clean
-clean:  ## Delete caches and the set-up (.venv); what you made in runs/ stays
+clean:  ## Delete caches and the set-up (.venv); what you made in runs/ and work/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+	find . \( -path ./runs -o -path ./work \) -prune \
+	  -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------------------------- set-up
 
@@ -114,7 +113,7 @@ $(INSTALLED): pyproject.toml
 	@echo "Installing $(TORCH), then the rest; this takes some minutes, once ..."
 	@$(PIP_INSTALL) '$(TORCH)'
 	@$(PIP_INSTALL) --editable '.[test]'
-	@mkdir -p .venv/etc/jupyter/labconfig  # JupyterLab's news would call home
+	@mkdir -p .venv/etc/jupyter/labconfig  # JupyterLab's news would call home (for `jupyter lab labs`)
 	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
 	  > .venv/etc/jupyter/labconfig/page_config.json
 	@printf '%s' '$(CURDIR)' > $@

@@ -33,14 +33,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA: Path  # what the repository ships; env RLHF_DATA
 RUNS: Path  # what the labs make; env RLHF_RUNS
+WORK: Path  # what the student makes: labels, copies of the labs, progress; env RLHF_WORK
 
 
 def __getattr__(name: str) -> Path:
-    """`files.DATA` and `files.RUNS`, read from the environment at each use (a relative path starts at ROOT).
+    """`files.DATA`, `.RUNS` and `.WORK`, read from the environment at each use (a relative path starts at ROOT).
 
     Write `files.RUNS`, not `from helpers.files import RUNS`, which would keep the value of that moment.
     """
-    if name in ("DATA", "RUNS"):
+    if name in ("DATA", "RUNS", "WORK"):
         return ROOT / Path(os.environ.get(f"RLHF_{name}") or name.lower()).expanduser()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -10,6 +10,7 @@ import re
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -59,13 +60,9 @@ def read(path: str | Path) -> NotebookNode:
         raise LabError(f"{shown(path)}: not a notebook: {_one_line(error)}") from error
 
 
-def _execute(notebook: NotebookNode, path: Path, timeout: int) -> NotebookNode:
-    started: list[str] = []  # the first line of each cell, in the order of execution
-
-    def remember(cell: NotebookNode, **_) -> None:
-        started.append(cell.source.strip().splitlines()[0])
-
-    client = NotebookClient(
+def client_for(notebook: NotebookNode, timeout: int, **options: Any) -> NotebookClient:
+    """The client that executes a notebook in this Python. timeout: seconds that one cell may take."""
+    return NotebookClient(
         notebook,
         # Without kernel folders, "python3" is the Python that runs this, whatever else is installed.
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),
@@ -73,19 +70,36 @@ def _execute(notebook: NotebookNode, path: Path, timeout: int) -> NotebookNode:
         store_widget_state=False,  # a FigureWidget's state alone is 5 MB
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
-        on_cell_execute=remember,
+        **options,
     )
+
+
+def problem(error: Exception, timeout: int) -> str:
+    """What made an execution end early, in one line."""
+    match error:
+        case CellExecutionError():
+            return f"{error.ename}: {_one_line(error.evalue)}"
+        case CellTimeoutError():
+            return f"took longer than {timeout} s"
+        case DeadKernelError():
+            return "the kernel died (out of memory?)"
+    return f"{type(error).__name__}: {_one_line(error)}"
+
+
+def place(number: int, source: str) -> str:
+    """How messages name the cell `In [number]`: with its first line."""
+    return f"cell [{number}] ({source.strip().splitlines()[0]})"
+
+
+def _execute(notebook: NotebookNode, path: Path, timeout: int) -> NotebookNode:
+    started: list[str] = []  # the source of each cell, in the order of execution
+    client = client_for(notebook, timeout, on_cell_execute=lambda cell, **_: started.append(cell.source))
     folder = path.resolve().parent
     try:
         return client.execute(cwd=str(folder), env=os.environ | {"PWD": str(folder)}, cleanup_kc=True)
-    except CellExecutionError as error:
-        problem = f"{error.ename}: {_one_line(error.evalue)}"
-    except CellTimeoutError:
-        problem = f"took longer than {timeout} s"
-    except DeadKernelError:
-        problem = "the kernel died (out of memory?)"
-    where = f"cell [{len(started)}] ({started[-1]})" if started else "before the first cell"
-    raise LabError(f"{shown(path)}, {where}: {problem}")
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        where = place(len(started), started[-1]) if started else "before the first cell"
+        raise LabError(f"{shown(path)}, {where}: {problem(error, timeout)}") from None
 
 
 def normalised_text(notebook: NotebookNode) -> str:
