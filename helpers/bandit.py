@@ -5,6 +5,8 @@ REINFORCE (Williams 1992) changes the logits after every pull. Many independent 
 run of a noisy method shows little.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,15 +19,18 @@ def softmax(logits: ArrayLike) -> np.ndarray:
 
 
 def logprob_gradient(logits: ArrayLike, arms: ArrayLike) -> np.ndarray:
-    """Gradient of log pi(arm) by the logits: one-hot(arm) - pi, (..., arms) for `arms` (...)."""
+    """Gradient of log pi(arm) by the logits: one-hot(arm) - pi, (runs, arms) for `logits` (runs, arms), `arms` (runs,).
+
+    The arm's own logit goes up, and all others go down by as much together.
+    """
     probabilities = softmax(logits)
     return np.eye(probabilities.shape[-1])[np.asarray(arms)] - probabilities
 
 
 def expected_reward_gradient(logits: ArrayLike, means: ArrayLike) -> np.ndarray:
-    """Exact gradient of the expected reward by the logits, pi * (means - expected reward): what REINFORCE estimates.
+    """Exact gradient of the expected reward by the `logits` (arms,): pi * (means - expected reward), (arms,).
 
-    Only someone who knows the mean rewards `means` (arms,) can compute it.
+    It is what REINFORCE estimates. Only someone who knows the mean rewards `means` (arms,) can compute it.
     """
     probabilities, means = softmax(logits), np.asarray(means, dtype=float)
     return probabilities * (means - (probabilities * means).sum(axis=-1, keepdims=True))
@@ -43,6 +48,17 @@ def draw_arms(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray
     return below.sum(axis=1).clip(max=probabilities.shape[1] - 1)  # a row may sum to a little less than 1
 
 
+def reinforce_update(
+    logits: np.ndarray, arms: np.ndarray, rewards: np.ndarray, baseline: np.ndarray, learning_rate: float
+) -> np.ndarray:
+    """One step of REINFORCE for each run: logits + learning_rate * (reward - baseline) * grad log pi(arm).
+
+    `logits` and the result: (runs, arms). `arms`, the ones that were pulled, `rewards` and `baseline`: (runs,).
+    """
+    advantages = rewards - baseline
+    return logits + learning_rate * advantages[:, None] * logprob_gradient(logits, arms)
+
+
 def reinforce(
     means: ArrayLike,
     *,
@@ -52,11 +68,12 @@ def reinforce(
     baseline: bool = True,
     noise: float = 1.0,
     seed: int = 0,
+    update: Callable = reinforce_update,
 ) -> np.ndarray:
     """Train `runs` independent policies, one pull a step: the arms' probabilities (runs, steps + 1, arms).
 
-    Each step is logits += learning_rate * (reward - b) * grad log pi(arm), where b is the mean of the run's earlier
-    rewards (0 before the first), or always 0 without a `baseline`. The first policy is uniform.
+    Each step is an `update` with the mean of the run's earlier rewards as its baseline (0 before the first), or always
+    0 without a `baseline`. The first policy is uniform.
     Raises ValueError for fewer than two arms and for a learning rate, steps or runs that are not positive.
     """
     means = np.asarray(means, dtype=float)
@@ -71,8 +88,8 @@ def reinforce(
     for step in range(1, steps + 1):
         arms = draw_arms(history[-1], rng)
         rewards = pull(means, arms, rng, noise)
-        advantages = rewards - mean_reward if baseline else rewards
-        logits = logits + learning_rate * advantages[:, None] * logprob_gradient(logits, arms)
+        expected = mean_reward if baseline else np.zeros(runs)
+        logits = update(logits, arms, rewards, expected, learning_rate)
         mean_reward += (rewards - mean_reward) / step
         history.append(softmax(logits))
     return np.stack(history, axis=1)

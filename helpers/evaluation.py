@@ -16,7 +16,14 @@ from .models.roles import BASE, POLICY, REFERENCE, SharedBase
 from .preferences import Preference
 from .simulation.annotators import best_possible_accuracy
 from .simulation.gold import gold_reward, score
-from .statistics import Interval, paired_difference, paired_difference_over_seeds, win_rate
+from .statistics import (
+    Interval,
+    accuracy_interval,
+    calibration_bin,
+    paired_difference,
+    paired_difference_over_seeds,
+    win_rate,
+)
 
 MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs and figures, and the roles they stand for
 
@@ -142,3 +149,16 @@ def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
     a, b: their margins (n,), such as score of the chosen minus score of the rejected text.
     """
     return paired_difference(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
+
+
+def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> pd.DataFrame:
+    """How often predictions of like confidence are right: a row for each of the `bins` of [0, 1] that holds any.
+
+    confidence, correct: (n,). Columns: confidence (mean of the bin), estimate, low, high (of the accuracy), n.
+    """
+    frame = pd.DataFrame({"confidence": np.asarray(confidence, float), "correct": np.asarray(correct, float)})
+    rows = [
+        {"confidence": group["confidence"].mean()} | accuracy_interval(group["correct"])._asdict()
+        for _, group in frame.groupby(calibration_bin(frame["confidence"], bins))
+    ]
+    return pd.DataFrame(rows)[["confidence", "estimate", "low", "high", "n"]]

@@ -14,7 +14,14 @@ Sources
     Stiennon et al. 2020        Learning to summarize from human feedback
     Schulman 2020               Approximating KL divergence (joschu.net/blog/kl-approx.html)
     Touvron et al. 2023         Llama 2: open foundation and fine-tuned chat models
+    Ackley et al. 1985          A learning algorithm for Boltzmann machines (temperature)
+    Holtzman et al. 2020        The curious case of neural text degeneration (top-p)
+    Ouyang et al. 2022          Training language models to follow instructions with human feedback (InstructGPT)
+    Rafailov et al. 2023        Direct preference optimization: your language model is secretly a reward model
+    Beirami et al. 2024         Theoretical guarantees on the best-of-n alignment policy
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -47,6 +54,18 @@ def _zero_padding(x: Tensor, mask: Tensor) -> Tensor:
     return x.where(mask.bool(), 0.0)  # not x * mask: NaN * 0 is NaN
 
 
+# --- Supervised fine-tuning ---------------------------------------------------
+
+
+def supervised_loss(logprobs: Tensor, mask: Tensor) -> Tensor:
+    """Mean of -log-probability over the completions' tokens, a scalar in nats a token (Ouyang et al. 2022, step 1).
+
+    `logprobs` (batch, length): of every token that stands in the text, whoever wrote it. `mask` (batch, length): true
+    at the completions' tokens, false at the prompts' and at padding.
+    """
+    return -masked_mean(logprobs, mask)
+
+
 # --- Reward model -------------------------------------------------------------
 
 
@@ -55,20 +74,25 @@ def bradley_terry_probability(score_a: Tensor, score_b: Tensor) -> Tensor:
     return torch.sigmoid(score_a - score_b)
 
 
-def bradley_terry_loss(chosen: Tensor, rejected: Tensor, margin: Tensor | None = None) -> Tensor:
-    """Mean of -log sigmoid(chosen - rejected - margin), a scalar (Ziegler et al. 2019; Llama 2, eq. 1 and 2).
+def bradley_terry_loss(chosen: Tensor, rejected: Tensor) -> Tensor:
+    """Mean of -log sigmoid(chosen - rejected) over a batch of pairs, a scalar (Ziegler et al. 2019; Llama 2, eq. 1).
 
-    `chosen`, `rejected`, `margin`: (batch,). With a margin, which Llama 2 takes from the strength of the
-    preference, the loss asks for a wider gap where people were surer.
+    `chosen`, `rejected`: scores (batch,).
     Raises ValueError where the two shapes differ: they would broadcast to every pair of the batch.
     """
     if chosen.shape != rejected.shape:
         shapes = f"{tuple(chosen.shape)} and {tuple(rejected.shape)}"
         raise ValueError(f"chosen and rejected must have one shape, not {shapes}")
-    gap = chosen - rejected
-    if margin is not None:
-        gap = gap - margin
-    return -F.logsigmoid(gap).mean()
+    return -F.logsigmoid(chosen - rejected).mean()
+
+
+def margin_loss(chosen: Tensor, rejected: Tensor, margin: Tensor) -> Tensor:
+    """Mean of -log sigmoid(chosen - rejected - margin) over a batch of pairs, a scalar (Llama 2, eq. 2).
+
+    `chosen`, `rejected`, `margin`: (batch,). The margin, which Llama 2 takes from the strength of the preference, is a
+    head start for the rejected text: where people were surer, the loss asks for a wider gap.
+    """
+    return bradley_terry_loss(chosen - margin, rejected)
 
 
 def normalise_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) -> Tensor:
@@ -78,6 +102,27 @@ def normalise_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) 
     summaries' mean score 0. Take `mean` and `std` once, on the reference policy's responses, not per batch.
     """
     return (scores - mean) / std
+
+
+# --- Best of n ----------------------------------------------------------------
+
+
+def best_of_n(scores: Tensor, n: int) -> Tensor:
+    """Index of the highest score among the first `n` samples of each prompt: (prompts, samples) -> (prompts,).
+
+    To keep the completion that the reward model likes best is the simplest way to use one: no policy is trained
+    (Stiennon et al. 2020).
+    """
+    return scores[:, :n].argmax(dim=1)
+
+
+def best_of_n_kl(n: int) -> float:
+    """KL divergence of the best of `n` samples from the policy that draws them: log n - (n - 1) / n, in nats.
+
+    Exact where no completion is ever drawn twice (Stiennon et al. 2020, app. G.3), else an upper bound (Beirami et al.
+    2024).
+    """
+    return math.log(n) - (n - 1) / n
 
 
 # --- Log-probabilities, entropy and KL ----------------------------------------
@@ -90,6 +135,16 @@ def response_logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
     comes from the token *before* t. If the policy samples at a temperature, divide the logits by it first.
     """
     return logits.log_softmax(dim=-1).gather(dim=-1, index=tokens.unsqueeze(-1)).squeeze(-1)
+
+
+def completion_logprobs(logits: Tensor, ids: Tensor, prompt_length: int) -> Tensor:
+    """Log-probability of each token after the prompt, from one forward pass: (batch, length - prompt_length).
+
+    `logits` (batch, length, vocab) and `ids` (batch, length) are of the whole sequence, prompt and response; the
+    logits at position t predict the token at t + 1, so those of the prompt's last token predict the first response
+    token, and those of the last token predict nothing that is there.
+    """
+    return response_logprobs(logits[:, prompt_length - 1 : -1], ids[:, prompt_length:])
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
@@ -129,16 +184,51 @@ def kl_penalised_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor,
     return _zero_padding(scores.unsqueeze(1), is_last) - penalty
 
 
+# --- Decoding -----------------------------------------------------------------
+
+
+def temperature_probabilities(logits: Tensor, temperature: float) -> Tensor:
+    """Next-token probabilities softmax(logits / temperature): (..., vocab), the same shape (Ackley et al. 1985).
+
+    Below 1 the probable tokens gain, above 1 the rare ones; towards 0 it is the most probable token alone.
+    """
+    return (logits / temperature).softmax(dim=-1)
+
+
+def top_p(probabilities: Tensor, p: float) -> Tensor:
+    """Nucleus sampling's next-token probabilities (vocab,), from `probabilities` (vocab,) (Holtzman et al. 2020).
+
+    The fewest most probable tokens that together hold at least `p` share all of it in their old proportions; every
+    other token gets 0.
+    """
+    ordered, order = probabilities.sort(descending=True)
+    held_before = ordered.cumsum(dim=0) - ordered  # by the more probable ones: 0 for the first, which always stays
+    kept = torch.zeros_like(probabilities)
+    kept[order] = ordered.where(held_before < p, 0.0)
+    return kept / kept.sum()
+
+
+# --- Embeddings ---------------------------------------------------------------
+
+
+def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between each row of `a` and the same row of `b`, both (batch, size): (batch,), -1 to 1.
+
+    How long the vectors are does not matter, only where they point.
+    """
+    return (F.normalize(a, dim=-1) * F.normalize(b, dim=-1)).sum(dim=-1)
+
+
 # --- Policy gradient and PPO --------------------------------------------------
 
 
 def reinforce_loss(logprobs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
     """-advantage * log-probability, averaged over the batch's tokens: a scalar (Williams 1992).
 
-    `advantages`: (batch, response), or (batch, 1) for one per response, computed without gradient.
+    `advantages`: (batch, response), or (batch, 1) for one per response; no gradient flows to them.
     The gradient is that of `clipped_policy_loss` where the policy has not moved yet.
     """
-    return masked_mean(-advantages * logprobs, mask)
+    return masked_mean(-advantages.detach() * logprobs, mask)
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95) -> tuple[Tensor, Tensor]:
@@ -165,10 +255,12 @@ def clipped_policy_loss(
     """PPO's policy loss, a scalar: minus eq. 7 of Schulman et al. 2017, averaged over the batch's tokens.
 
     The ratio policy / old policy of a token stops paying beyond 1 + clip where the advantage is positive, and
-    below 1 - clip where it is negative. All tensors: (batch, response).
+    below 1 - clip where it is negative. All tensors: (batch, response). The old log-probabilities and the advantages
+    are data of the rollout: no gradient flows to them.
     """
-    ratio = _zero_padding(logprobs - old_logprobs, mask).exp()
+    ratio = _zero_padding(logprobs - old_logprobs.detach(), mask).exp()
     clipped_ratio = ratio.clamp(1 - clip, 1 + clip)
+    advantages = advantages.detach()
     return masked_mean(-torch.minimum(ratio * advantages, clipped_ratio * advantages), mask)
 
 
@@ -176,8 +268,23 @@ def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask
     """Half the mean squared error of the values, a scalar, the worse of clipped and unclipped for each token.
 
     A value that moved further than `clip` from `old_values`, in the direction of the return, gets no more
-    gradient until it overshoots. All tensors: (batch, response).
+    gradient until it overshoots. All tensors: (batch, response); no gradient flows to old values and returns.
     It comes from the code of PPO (OpenAI baselines), not the paper.
     """
+    old_values, returns = old_values.detach(), returns.detach()
     clipped_values = old_values + (values - old_values).clamp(-clip, clip)
     return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (clipped_values - returns) ** 2), mask)
+
+
+# --- Preferences without sampling ---------------------------------------------
+
+
+def dpo_loss(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, beta: float = 0.1) -> Tensor:
+    """Bradley-Terry loss of the rewards beta * log(policy / reference), a scalar (Rafailov et al. 2023, eq. 7).
+
+    All tensors: (batch,), log-probabilities of whole completions, summed over their tokens, under the policy and
+    under the reference; no gradient flows to the reference's. It is log 2 where the two are the same.
+    """
+    chosen_reward = beta * (chosen - ref_chosen.detach())
+    rejected_reward = beta * (rejected - ref_rejected.detach())
+    return bradley_terry_loss(chosen_reward, rejected_reward)

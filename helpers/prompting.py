@@ -6,11 +6,10 @@ knows no other; with a large model the same functions ask the same questions.
 
 import random
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
+from itertools import combinations, pairwise
 
 from .simulation import corpus, phrasings
 from .simulation.wording import ESSENTIAL, draw_fact, topics
@@ -31,8 +30,25 @@ class Question:
         return completion.strip().split("\n")[0].strip() == self.answer
 
 
+def few_shot_prompt(examples: Sequence[tuple[str, str]], query: str, label: str) -> str:
+    """Worked examples, then the query, whose answer is left for the model to write (Brown et al. 2020).
+
+    examples: (sentence, answer) each. Each is two lines, "Sentence: ..." and "{label}: ...", and a blank line follows.
+    The prompt ends right after the query's "{label}:": the space belongs to the answer's first token.
+    """
+    blocks = [f"Sentence: {sentence}\n{label}: {answer}" for sentence, answer in examples]
+    return "\n\n".join([*blocks, f"Sentence: {query}\n{label}:"])
+
+
 def few_shot_questions(
-    n: int, examples: int, task: str = "topic", *, label: str | None = None, named: bool = True, seed: int = 0
+    n: int,
+    examples: int,
+    task: str = "topic",
+    *,
+    label: str | None = None,
+    named: bool = True,
+    seed: int = 0,
+    build: Callable = few_shot_prompt,
 ) -> list[Question]:
     """`n` sentences to classify, each after `examples` worked ones; the last sentences depend on the seed alone.
 
@@ -40,6 +56,7 @@ def few_shot_questions(
     label: the word before each answer (default: the task's name, as in the training text).
     named: whether the prompt ends with the label, "Topic:"; if not, only the examples tell what to do, and the answer
     is the whole line, "Topic: pets".
+    build: makes the prompt of examples, query and label.
     """
     label = label or task.capitalize()
     questions = []
@@ -47,9 +64,11 @@ def few_shot_questions(
         rng = random.Random(f"few-shot/{seed}/{number}")
         sentence, answer = _sentence(rng, task)
         shown = [_sentence(rng, task) for _ in range(examples)]
-        blocks = [f"Sentence: {text}\n{label}: {value}" for text, value in shown]
-        blocks.append(f"Sentence: {sentence}\n{label}:" if named else f"Sentence: {sentence}\n")
-        questions.append(Question("\n\n".join(blocks), answer if named else f"{label}: {answer}"))
+        prompt = build(shown, sentence, label)
+        if named:
+            questions.append(Question(prompt, answer))
+        else:
+            questions.append(Question(prompt.removesuffix(f"{label}:"), f"{label}: {answer}"))
     return questions
 
 
@@ -95,11 +114,28 @@ def one_shot(prompt: str, example_prompt: str, example_completion: str) -> str:
     return f"{example_prompt}{example_completion}\n\n{prompt}"
 
 
+def self_consistency_vote(answers: Sequence[str]) -> str:
+    """The answer that most of several samples give, as it was first written (Wang et al. 2023).
+
+    Answers that differ only in case or in the space around them are one answer. Of several with equally many votes, the
+    one that was seen first wins.
+    """
+
+    def same(answer: str) -> str:
+        return answer.strip().lower()
+
+    votes = Counter(map(same, answers))
+    return max(answers, key=lambda answer: votes[same(answer)]).strip()  # max returns the first of equals
+
+
 def diversity(texts: Sequence[str]) -> float:
-    """How different completions of one prompt are, 0 (all the same) to 1: the share of word pairs that two of them do
-    not have in common (one minus Jaccard's index), averaged over all pairs of texts. Raises ValueError below two texts.
+    """How different completions of one prompt are, 0 (all the same) to 1: the mean over all pairs of texts of one minus
+    Jaccard's index of their word pairs (neighbouring words), 0 for two texts without any.
+
+    Raises ValueError below two texts.
     """
     if len(texts) < 2:
         raise ValueError("diversity needs at least 2 texts")
-    pairs = [set(zip(words, words[1:], strict=False)) for words in (text.split() for text in texts)]
-    return float(np.mean([1 - len(a & b) / len(a | b) if a | b else 0.0 for a, b in combinations(pairs, 2)]))
+    word_pairs = [set(pairwise(text.split())) for text in texts]
+    distances = [1 - len(a & b) / len(a | b) if a | b else 0.0 for a, b in combinations(word_pairs, 2)]
+    return sum(distances) / len(distances)

@@ -1,23 +1,33 @@
-"""Intervals, comparisons and agreement: what a number from a few dozen prompts is worth.
+"""Intervals, comparisons, agreement, strengths and calibration: what a number from a few dozen prompts is worth.
 
-Every interval is an `Interval`: an estimate, its confidence limits and how much data is behind it.
+Every interval is an `Interval`: an estimate, its confidence limits and how much data is behind it (only
+`bootstrap_mean_interval`, which shows how it is done, gives the two limits alone).
 Means and differences are bootstrapped over prompts (and seeds). Proportions get Wilson's interval, which
 stays honest where the bootstrap's width is zero: 20 wins of 20 are not certainty.
 All functions raise ValueError where data are missing, not finite, or of unequal length.
 
 Sources
+    Zermelo 1929                Die Berechnung der Turnier-Ergebnisse als ein Maximumproblem der Wahrscheinlichkeit
+    Ford 1957                   Solution of a ranking problem from binary comparisons
     Cohen 1960                  A coefficient of agreement for nominal scales
+    Elo 1978                    The rating of chessplayers, past and present
     Efron & Tibshirani 1993     An introduction to the bootstrap (13: percentile intervals)
+    Hunter 2004                 MM algorithms for generalized Bradley-Terry models
     Owen 2007                   The pigeonhole bootstrap
+    Guo et al. 2017             On calibration of modern neural networks
     Wilson 1927                 Probable inference, the law of succession, and statistical inference
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.sparse.csgraph import connected_components
+
+# --- Intervals and comparisons ------------------------------------------------
 
 
 class Interval(NamedTuple):
@@ -51,6 +61,22 @@ def bootstrap_interval(
         rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return Interval(float(statistic(values)), float(interval.low), float(interval.high), len(values))
+
+
+def bootstrap_mean_interval(
+    values: ArrayLike, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap limits (low, high) of the mean of `values` (n,), n at least 2, written out by hand.
+
+    Draw n of the n values with replacement, `n_resamples` times over; the limits leave (1 - level) / 2 of the means of
+    these samples below and as many above (Efron & Tibshirani, 13). `bootstrap_interval` does it for any statistic.
+    """
+    values = _finite(values, "values", minimum=2)
+    rng = np.random.default_rng(seed)
+    means = rng.choice(values, size=(n_resamples, len(values)), replace=True).mean(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def paired_difference(
@@ -103,7 +129,17 @@ def win_rate(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
     """
     a, b = _finite(a, "a"), _finite(b, "b")
     _same_shape(a, b)
-    return _wilson_interval(float((a > b).sum() + 0.5 * (a == b).sum()), len(a), level)
+    return _wilson_interval(pair_accuracy(a, b), len(a), level)
+
+
+def pair_accuracy(chosen: ArrayLike, rejected: ArrayLike) -> float:
+    """Share of pairs in which the chosen text scores higher than the rejected one, equal scores counting half.
+
+    `chosen`, `rejected`: (n,). Half, because a judge that gives every text one score must come out as a coin.
+    """
+    chosen, rejected = _finite(chosen, "chosen"), _finite(rejected, "rejected")
+    _same_shape(chosen, rejected)
+    return float(((chosen > rejected) + 0.5 * (chosen == rejected)).mean())
 
 
 def accuracy_interval(correct: ArrayLike, level: float = 0.95) -> Interval:
@@ -111,7 +147,20 @@ def accuracy_interval(correct: ArrayLike, level: float = 0.95) -> Interval:
     correct = _finite(correct, "correct")
     if not np.isin(correct, (0, 1)).all():
         raise ValueError("correct must hold booleans, or 0 and 1")
-    return _wilson_interval(float(correct.sum()), len(correct), level)
+    return _wilson_interval(float(correct.mean()), len(correct), level)
+
+
+# --- Annotators ---------------------------------------------------------------
+
+
+def standardise_ratings(ratings: ArrayLike) -> np.ndarray:
+    """Each annotator's ratings with mean 0 and standard deviation 1: (texts, annotators), the same shape as given.
+
+    It takes out everyone's own offset and slope. Somebody who rates all texts alike gets 0 everywhere.
+    """
+    ratings = _finite(ratings, "ratings", dimensions=2)
+    tells_apart = ratings.max(axis=0) > ratings.min(axis=0)
+    return (ratings - ratings.mean(axis=0)) / np.where(tells_apart, ratings.std(axis=0), 1.0)
 
 
 def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float:
@@ -130,6 +179,83 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float:
     return float((observed - by_chance) / (1 - by_chance)) if len(labels) > 1 else float("nan")
 
 
+def win_rate_with_ties(choices: Sequence[str]) -> float:
+    """Share of judged comparisons that "a" wins, a tie being half a win; "skip" is no judgement.
+
+    `choices`: (n,) of "a", "b", "tie" and "skip", at least one of them a judgement.
+    """
+    count = Counter(choices)
+    judged = count["a"] + count["b"] + count["tie"]
+    if judged == 0 or judged + count["skip"] < len(choices):
+        raise ValueError('choices must hold "a", "b", "tie" or "skip", and at least one that is no skip')
+    return (count["a"] + count["tie"] / 2) / judged
+
+
+# --- Strengths from comparisons -----------------------------------------------
+
+
+def bradley_terry_strengths(wins: ArrayLike) -> np.ndarray:
+    """The strengths (k,) under which the observed comparisons are most probable, as log-odds with mean 0.
+
+    `wins` (k, k): wins[i, j] says how often i was preferred to j; what stands on the diagonal does not matter.
+    With p = exp(strength), each round sets p_i to wins_i / sum_j n_ij / (p_i + p_j), where n_ij is the number of
+    comparisons of i with j; the likelihood rises in every round (Zermelo 1929; Hunter 2004, eq. 3).
+    Raises ValueError unless everything beats everything else through some chain of wins: what is never beaten
+    has no finite strength (Ford 1957).
+    """
+    wins = _finite(wins, "wins", dimensions=2)
+    if wins.shape[0] != wins.shape[1] or (wins < 0).any() or connected_components(wins, connection="strong")[0] > 1:
+        raise ValueError("wins must be square, not negative, and lead from each thing to each other one")
+    compared = wins + wins.T
+    strengths = np.zeros(len(wins))
+    for _ in range(10_000):
+        p = np.exp(strengths)
+        updated = np.log(wins.sum(axis=1) / (compared / (p[:, None] + p)).sum(axis=1))
+        updated -= updated.mean()
+        if np.allclose(updated, strengths, rtol=0, atol=1e-9):
+            break
+        strengths = updated
+    return updated
+
+
+def elo_update(rating_a: float, rating_b: float, score_a: float, k: float = 32.0) -> tuple[float, float]:
+    """Both Elo ratings after one comparison, in which a scores 1 (preferred), 0.5 (tie) or 0 (Elo 1978).
+
+    a is expected to score 1 / (1 + 10^((rating_b - rating_a) / 400)), which is Bradley-Terry on a scale where 400
+    points are odds of 10 to 1. What a wins beyond that, times `k`, is what b loses.
+    """
+    expected_a = 1 / (1 + 10 ** ((rating_b - rating_a) / 400))
+    change = k * (score_a - expected_a)
+    return rating_a + change, rating_b - change
+
+
+# --- Calibration --------------------------------------------------------------
+
+
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
+    """Mean distance between confidence and accuracy over bins of like confidence (Guo et al. 2017, eq. 3).
+
+    `confidence` (n,): the probability that each prediction gave itself, in [0, 1]. `correct` (n,): booleans, or 0
+    and 1. The bins are equally wide; each weighs as much as it holds, and a confidence of 1 is in the last.
+    """
+    confidence, correct = _finite(confidence, "confidence"), _finite(correct, "correct")
+    _same_shape(confidence, correct)
+    bin_of = calibration_bin(confidence, bins)
+    gaps = np.bincount(bin_of, weights=correct - confidence)  # of each bin: its size times (accuracy - confidence)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def calibration_bin(confidence: ArrayLike, bins: int = 10) -> np.ndarray:
+    """Which of `bins` equal parts of [0, 1] each confidence (n,) lies in, from 0; ValueError outside [0, 1]."""
+    confidence = _finite(confidence, "confidence")
+    if (confidence < 0).any() or (confidence > 1).any():
+        raise ValueError("confidence must lie in [0, 1]")
+    return np.minimum((confidence * bins).astype(int), bins - 1)
+
+
+# --- Words --------------------------------------------------------------------
+
+
 def verdict(interval: Interval, reference: float = 0.0) -> str:
     """What the interval allows one to say: "up", "down" or "no detectable difference" from `reference`."""
     if interval.low > reference:
@@ -139,10 +265,9 @@ def verdict(interval: Interval, reference: float = 0.0) -> str:
     return "no detectable difference"
 
 
-def _wilson_interval(successes: float, n: int, level: float) -> Interval:
-    """Wilson's score interval. It allows half successes, which scipy's `proportion_ci` does not."""
+def _wilson_interval(p: float, n: int, level: float) -> Interval:
+    """Wilson's score interval of a share `p`. It allows half successes, which scipy's `proportion_ci` does not."""
     z = stats.norm.ppf((1 + level) / 2)
-    p = successes / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return Interval(p, float(max(0.0, centre - half_width)), float(min(1.0, centre + half_width)), n)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.bandit import draw_arms, expected_reward_gradient, logprob_gradient, pull, reinforce, softmax
+from helpers.bandit import (
+    draw_arms,
+    expected_reward_gradient,
+    logprob_gradient,
+    pull,
+    reinforce,
+    reinforce_update,
+    softmax,
+)
 from helpers.objectives import reinforce_loss
 
 MEANS = (0.5, 2.0, 1.0)
@@ -39,6 +47,23 @@ def test_the_exact_gradient_is_autograds_and_the_mean_of_the_sampled_ones():
     for baseline in (0.0, 1.0):
         sampled = (rewards - baseline)[:, None] * logprob_gradient(many, arms)
         assert np.allclose(sampled.mean(axis=0), exact, atol=0.01)
+
+
+def test_an_update_is_a_step_of_gradient_descent_on_the_reinforce_loss_of_each_run():
+    arms, rewards, baseline = np.array([2, 0]), np.array([1.5, -0.5]), np.array([0.5, 1.0])
+    before = np.stack([LOGITS, LOGITS[::-1]])
+    logits = torch.tensor(before, requires_grad=True)
+    logprobs = logits.log_softmax(-1).gather(1, torch.tensor(arms)[:, None])
+    loss = 2 * reinforce_loss(logprobs, torch.tensor(rewards - baseline)[:, None], torch.ones(2, 1, dtype=torch.bool))
+    loss.backward()
+    after = reinforce_update(before, arms, rewards, baseline, 0.3)
+    assert np.allclose(after, before - 0.3 * logits.grad.numpy())
+    assert np.array_equal(before[0], LOGITS)
+
+
+def test_reinforce_takes_another_update():
+    still = reinforce(MEANS, runs=3, steps=5, update=lambda logits, *_: logits)
+    assert np.allclose(still, 1 / 3)
 
 
 def test_draws_follow_the_policy():

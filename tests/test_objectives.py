@@ -4,9 +4,13 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
+from sklearn.metrics.pairwise import cosine_similarity as sklearn_cosine
 from torch.distributions import Categorical, kl_divergence
+from torch.nn import functional as F
+from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from helpers import objectives as o
 
@@ -56,6 +60,22 @@ def test_whitening_one_token_and_equal_tokens_is_finite():
     assert o.masked_whiten(torch.full((2, 3), 4.0), torch.ones(2, 3, dtype=torch.bool)).abs().max() == 0
 
 
+# --- Supervised fine-tuning ---------------------------------------------------
+
+
+@deterministic
+@given(seeds)
+def test_supervised_loss_is_torchs_cross_entropy_with_ignored_labels(seed):
+    mask, _ = batch(seed)
+    mask = mask & (torch.arange(7) >= torch.tensor([[0], [1], [0], [2], [0]]))  # the prompts' tokens come first
+    assume(mask.any())
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(5, 7, 11, generator=generator)
+    tokens = torch.randint(11, (5, 7), generator=generator)
+    ours = o.supervised_loss(spoil(o.response_logprobs(logits, tokens), mask), mask)
+    torch.testing.assert_close(ours, F.cross_entropy(logits.flatten(0, 1), tokens.masked_fill(~mask, -100).flatten()))
+
+
 # --- Reward model -------------------------------------------------------------
 
 
@@ -65,7 +85,7 @@ def test_bradley_terry_by_hand():
     assert o.bradley_terry_loss(chosen, rejected).item() == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
     # a margin of log 3 takes back the whole lead of the first pair
     margin = torch.tensor([math.log(3.0), 0.0])
-    assert o.bradley_terry_loss(chosen, rejected, margin).item() == pytest.approx(math.log(2))
+    assert o.margin_loss(chosen, rejected, margin).item() == pytest.approx(math.log(2))
 
 
 @deterministic
@@ -77,7 +97,7 @@ def test_bradley_terry_depends_on_the_gap_only(seed):
     torch.testing.assert_close(p + o.bradley_terry_probability(b, a), torch.ones_like(p))
     torch.testing.assert_close(o.bradley_terry_loss(a + 5, b + 5), o.bradley_terry_loss(a, b))
     torch.testing.assert_close(o.bradley_terry_loss(a, b), -p.log().mean())
-    torch.testing.assert_close(o.bradley_terry_loss(a, b, margin=torch.zeros_like(a)), o.bradley_terry_loss(a, b))
+    torch.testing.assert_close(o.margin_loss(a, b, torch.zeros_like(a)), o.bradley_terry_loss(a, b))
 
 
 def test_bradley_terry_gradient_and_extremes():
@@ -96,6 +116,30 @@ def test_bradley_terry_refuses_shapes_that_would_broadcast():
 def test_normalise_scores():
     scores = torch.tensor([1.0, 3.0, 5.0])
     assert o.normalise_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]
+
+
+# --- Best of n ----------------------------------------------------------------
+
+
+def test_best_of_n_looks_at_the_first_n_samples_only():
+    scores = torch.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, -1.0]])
+    assert [o.best_of_n(scores, n).tolist() for n in (1, 2, 3)] == [[0, 0], [0, 1], [2, 1]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_best_of_n_kl_is_that_of_the_largest_of_n_uniform_numbers(n):
+    """The rank of a continuous score is uniform, and the density of the best of n ranks u is n u^(n - 1)."""
+    kl, _ = quad(lambda u: n * u ** (n - 1) * math.log(n * u ** (n - 1)), 0, 1)
+    assert o.best_of_n_kl(n) == pytest.approx(kl, abs=1e-6)
+
+
+def test_best_of_n_kl_bounds_that_of_a_policy_with_few_completions():
+    """Of k equally likely completions the best of n can never be further away than log k."""
+    k, n = 4, 50
+    rank = torch.arange(1, k + 1, dtype=torch.float64) / k
+    best = rank**n - (rank - 1 / k) ** n
+    kl = torch.distributions.kl_divergence(Categorical(best), Categorical(torch.full((k,), 1 / k).double()))
+    assert kl.item() <= math.log(k) + 1e-9 < o.best_of_n_kl(n)
 
 
 # --- Log-probabilities, entropy and KL ----------------------------------------
@@ -136,6 +180,20 @@ def test_kl_estimators_have_the_right_expectation(seed):
     torch.testing.assert_close(expect["kl_k2"], exact, rtol=0.05, atol=0)  # where the two are close
 
 
+@deterministic
+@given(seeds, st.integers(1, 4))
+def test_completion_logprobs_are_those_of_each_token_given_all_before_it(seed, prompt_length):
+    """Against a loop that asks, token by token, what the position before it predicted."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(2, 6, 5, generator=generator, dtype=torch.float64)
+    ids = torch.randint(5, (2, 6), generator=generator)
+    expected = [
+        [Categorical(logits=logits[row, t - 1]).log_prob(ids[row, t]) for t in range(prompt_length, 6)]
+        for row in range(2)
+    ]
+    torch.testing.assert_close(o.completion_logprobs(logits, ids, prompt_length), torch.tensor(expected))
+
+
 def test_kl_estimators_by_hand_and_for_tiny_ratios():
     one, zero = torch.tensor(1.0), torch.tensor(0.0)
     assert o.kl_k1(one, zero).item() == 1.0
@@ -160,6 +218,39 @@ def test_kl_penalised_rewards_sum_to_the_papers_reward(seed):
     log_ratio = ((logprobs - reference) * mask).sum(1)
     torch.testing.assert_close(rewards.sum(1), x[:, 0] - 0.3 * log_ratio)
     assert (rewards[~mask] == 0).all()
+
+
+# --- Decoding and embeddings --------------------------------------------------
+
+
+def test_temperature_is_transformers_and_goes_from_the_best_token_to_all():
+    logits = torch.tensor([[1.0, 3.0, 2.0], [300.0, -300.0, 0.0]])
+    for temperature in (0.5, 1.0, 1.7):
+        theirs = TemperatureLogitsWarper(temperature)(None, logits).softmax(-1)
+        torch.testing.assert_close(o.temperature_probabilities(logits, temperature), theirs)
+    torch.testing.assert_close(o.temperature_probabilities(logits, 0.01)[0], torch.tensor([0.0, 1.0, 0.0]))
+    torch.testing.assert_close(o.temperature_probabilities(logits, 1e4)[0], torch.full((3,), 1 / 3), atol=1e-4, rtol=0)
+
+
+@deterministic
+@given(seeds, st.floats(0.05, 0.95))
+def test_top_p_is_transformers(seed, p):
+    logits = 2 * torch.randn(1, 40, generator=torch.Generator().manual_seed(seed))
+    theirs = TopPLogitsWarper(p)(None, logits).softmax(-1)[0]
+    torch.testing.assert_close(o.top_p(logits.softmax(-1)[0], p), theirs)
+
+
+def test_top_p_by_hand():
+    probabilities = torch.tensor([0.1, 0.6, 0.3])
+    torch.testing.assert_close(o.top_p(probabilities, 0.5), torch.tensor([0.0, 1.0, 0.0]))
+    torch.testing.assert_close(o.top_p(probabilities, 0.7), torch.tensor([0.0, 2 / 3, 1 / 3]))
+    torch.testing.assert_close(o.top_p(probabilities, 1.0), probabilities)
+
+
+def test_cosine_similarity_is_scikit_learns():
+    a, b = torch.randn(2, 6, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(o.cosine_similarity(a, 3 * b), torch.tensor(sklearn_cosine(a, b).diagonal().copy()))
+    torch.testing.assert_close(o.cosine_similarity(a, -2 * a), -torch.ones(6, dtype=torch.float64))
 
 
 # --- Policy gradient and PPO --------------------------------------------------
@@ -285,6 +376,18 @@ def test_padding_never_matters_to_losses_or_gradients(seed):
     assert (clean.grad[~mask] == 0).all()
 
 
+def test_no_gradient_reaches_what_the_rollout_fixed():
+    mask, (x, y, z) = batch(7)
+    for loss, fixed in (
+        (lambda x, y, z: o.reinforce_loss(x, y, mask), 1),
+        (lambda x, y, z: o.clipped_policy_loss(x, y, z, mask), 2),
+        (lambda x, y, z: o.clipped_value_loss(x, y, z, mask), 2),
+    ):
+        tensors = [tensor.clone().requires_grad_() for tensor in (x, y, z)]
+        loss(*tensors).backward()
+        assert tensors[0].grad.any() and all(tensor.grad is None for tensor in tensors[1 : 1 + fixed])
+
+
 def test_gradients_agree_with_finite_differences():
     mask, (x, y, z) = batch(11, n=3, length=4)
     x.requires_grad_()
@@ -293,6 +396,64 @@ def test_gradients_agree_with_finite_differences():
         lambda x: o.clipped_value_loss(x, y, z, mask),
         lambda x: o.entropy_from_logits(x).sum(),
         lambda x: o.kl_k3(x, y).sum(),
-        lambda x: o.bradley_terry_loss(x[:, 0], x[:, 1], margin=y[:, 0]),
+        lambda x: o.margin_loss(x[:, 0], x[:, 1], y[:, 0]),
     ):
         assert torch.autograd.gradcheck(loss, (x,))
+
+
+# --- Preferences without sampling ---------------------------------------------
+
+
+def test_dpo_loss_by_hand():
+    chosen, rejected = torch.tensor([-10.0]), torch.tensor([-20.0])
+    assert o.dpo_loss(chosen, rejected, chosen, rejected).item() == pytest.approx(math.log(2))
+    # the policy raised the chosen one by 2 nats and lowered the rejected one by 1: a margin of 0.3
+    loss = o.dpo_loss(chosen, rejected, torch.tensor([-12.0]), torch.tensor([-19.0]), beta=0.1)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-0.3)))
+
+
+@deterministic
+@given(seeds, st.floats(0.01, 2))
+def test_dpo_gradient_is_that_of_its_paper(seed, beta):
+    """Rafailov et al. 2023, section 4: -beta sigmoid(r_rejected - r_chosen), up for chosen and down for rejected."""
+    _, (x, y, _) = batch(seed)
+    chosen, rejected, ref_chosen, ref_rejected = (t.clone().requires_grad_() for t in (*x.T[:2], *y.T[:2]))
+    o.dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta).backward()
+    with torch.no_grad():
+        weight = beta * torch.sigmoid(beta * (rejected - ref_rejected) - beta * (chosen - ref_chosen)) / len(chosen)
+    torch.testing.assert_close(chosen.grad, -weight)
+    torch.testing.assert_close(rejected.grad, weight)
+    assert ref_chosen.grad is None and ref_rejected.grad is None
+
+
+def test_dpo_loss_is_that_of_trl(checkpoint, tmp_path):
+    """On a policy that has moved from its reference, with prompts and completions of different lengths."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, LlamaForCausalLM
+    from trl import DPOConfig, DPOTrainer
+
+    policy, reference = (LlamaForCausalLM.from_pretrained(checkpoint).eval() for _ in range(2))
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(1.2)
+    rows = [
+        {"prompt": "dog house", "chosen": " please help", "rejected": " never"},
+        {"prompt": "cat", "chosen": " friend", "rejected": " job lease"},
+    ]
+    trainer = DPOTrainer(
+        policy,
+        reference,
+        DPOConfig(str(tmp_path), beta=0.3, use_cpu=True, bf16=False, report_to="none"),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(checkpoint),
+    )
+    inputs = next(iter(trainer.get_train_dataloader()))
+    ids, mask = inputs["input_ids"], inputs["completion_mask"][:, 1:]  # the chosen ones, then the rejected ones
+    sums = []
+    with torch.no_grad():
+        theirs = trainer.compute_loss(policy, inputs)
+        for model in (policy, reference):
+            logits = model(input_ids=ids, attention_mask=inputs["attention_mask"]).logits
+            sums += (o.completion_logprobs(logits, ids, 1) * mask).sum(1).chunk(2)
+    torch.testing.assert_close(o.dpo_loss(*sums, beta=0.3), theirs)
+    assert abs(theirs - math.log(2)) > 0.01

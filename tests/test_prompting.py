@@ -1,19 +1,45 @@
 """Prompts of lab 04 and what is read off completions."""
 
+import random
+
 import pytest
 
 from helpers.prompting import (
     body,
     conclusion,
     diversity,
+    few_shot_prompt,
     few_shot_questions,
     is_request,
     one_shot,
     request_prompts,
+    self_consistency_vote,
     step_by_step,
 )
+from helpers.simulation import corpus
 from helpers.simulation.posts import draw_posts
 from helpers.simulation.wording import topics
+
+
+def test_a_few_shot_prompt_is_written_like_the_training_text():
+    prompt = few_shot_prompt([("I own a cat.", "pets"), ("It stalls.", "cars")], "He barks.", "Topic")
+    assert prompt == (
+        "Sentence: I own a cat.\nTopic: pets\n\nSentence: It stalls.\nTopic: cars\n\nSentence: He barks.\nTopic:"
+    )
+    assert few_shot_prompt([], "He barks.", "Kind") == "Sentence: He barks.\nKind:"
+    _, listing = corpus.examples(random.Random(1), "train")
+    blocks = [block.split("\n") for block in listing.split("\n\n")]
+    label = blocks[0][1].split(": ")[0]
+    shown = [(sentence.removeprefix("Sentence: "), answer.removeprefix(f"{label}: ")) for sentence, answer in blocks]
+    assert listing == f"{few_shot_prompt(shown[:-1], shown[-1][0], label)} {shown[-1][1]}"
+
+
+def test_questions_are_built_by_the_given_function():
+    for named in (True, False):
+        for question in few_shot_questions(
+            3, 2, named=named, build=lambda shown, query, label: f"{len(shown)} {label}:"
+        ):
+            assert question.prompt == ("2 Topic:" if named else "2 ")
 
 
 @pytest.mark.parametrize("examples", [0, 1, 4])
@@ -57,6 +83,25 @@ def test_step_by_step_keeps_the_body_and_reads_the_conclusion():
 
 def test_one_shot_puts_the_example_first():
     assert one_shot("B TL;DR:", "A TL;DR:", " good.") == "A TL;DR: good.\n\nB TL;DR:"
+
+
+@pytest.mark.parametrize(
+    ("answers", "winner"),
+    [
+        (["a", "b", "b"], "b"),
+        (["b", "a", "c"], "b"),
+        (["cats", " Dogs ", "dogs", "cats", "DOGS"], "Dogs"),
+        (["a", "b", "c", "c", "b"], "b"),
+        (["only"], "only"),
+    ],
+)
+def test_votes_go_to_the_most_frequent_answer_and_ties_to_the_first(answers, winner):
+    assert self_consistency_vote(answers) == winner
+
+
+def test_diversity_by_hand():
+    assert diversity(["a b c", "a b d", "a b c"]) == pytest.approx((2 / 3 + 0 + 2 / 3) / 3)
+    assert diversity(["a b a b", "b a"]) == pytest.approx(1 / 2)
 
 
 def test_diversity_goes_from_none_to_all():

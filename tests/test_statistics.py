@@ -1,11 +1,14 @@
-"""Intervals: golden values, coverage on known truths, agreement with scipy and scikit-learn, refused data."""
+"""Golden values, coverage on known truths, agreement with scipy and scikit-learn, refused data."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
-from sklearn.metrics import cohen_kappa_score
+from scipy.special import expit
+from scipy.stats import binomtest, zscore
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from helpers import statistics as s
 
@@ -56,6 +59,15 @@ def test_intervals_cover_the_truth_about_as_often_as_they_claim():
 
     assert 0.90 <= coverage(paired, 300) <= 0.98
     assert 0.88 <= coverage(over_seeds, 300) <= 0.99
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95])
+def test_the_bootstrap_by_hand_is_scipys(level):
+    values = np.random.default_rng(2).lognormal(size=20)
+    theirs = s.bootstrap_interval(values, level=level, n_resamples=20_000)
+    ours = s.bootstrap_mean_interval(values, level, n_resamples=20_000)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02 * (theirs.high - theirs.low))
+    assert ours == s.bootstrap_mean_interval(values, level, n_resamples=20_000)
 
 
 def test_paired_difference_sees_what_two_intervals_cannot():
@@ -152,6 +164,154 @@ def test_cohen_kappa_by_hand():
     assert s.cohen_kappa(["a", "b"], ["b", "a"]) == -1.0
 
 
+def test_pair_accuracy_counts_a_tie_as_half():
+    assert s.pair_accuracy([1.0, 0.5, 0.0, 2.0], [0.0, 0.5, 1.0, 1.0]) == 0.625
+    assert s.pair_accuracy(np.zeros(7), np.zeros(7)) == 0.5
+
+
+@deterministic
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=8))
+def test_pair_accuracy_over_all_pairs_of_two_groups_is_the_area_under_the_curve(scores):
+    """AUC is the chance that a positive scores above a negative, ties counting half (Hanley, McNeil 1982)."""
+    half = len(scores) // 2
+    good, bad = np.array(scores[:half]), np.array(scores[half:])
+    chosen, rejected = (side.ravel() for side in np.meshgrid(good, bad))
+    expected = roc_auc_score([1] * len(good) + [0] * len(bad), scores)
+    assert s.pair_accuracy(chosen, rejected) == pytest.approx(expected)
+
+
+def test_win_rate_with_ties_by_hand():
+    assert s.win_rate_with_ties(["a", "a", "b", "tie", "skip"]) == 2.5 / 4
+    assert s.win_rate_with_ties(["tie"]) == 0.5
+    assert s.win_rate_with_ties(np.array(["b", "skip"])) == 0.0
+
+
+@deterministic
+@given(st.lists(st.sampled_from(["a", "b", "tie"]), min_size=1, max_size=20))
+def test_win_rate_of_labels_is_that_of_scores(choices):
+    a = [{"a": 1, "tie": 0, "b": -1}[choice] for choice in choices]
+    assert s.win_rate_with_ties([*choices, "skip"]) == pytest.approx(s.win_rate(a, np.zeros(len(a))).estimate)
+
+
+# --- Ratings and strengths ----------------------------------------------------
+
+
+@deterministic
+@given(st.integers(0, 2**31))
+def test_standardised_ratings_are_z_scores_and_know_no_offset_and_slope(seed):
+    rng = np.random.default_rng(seed)
+    ratings = rng.integers(1, 8, size=(12, 3))
+    ratings[:2] = [[1, 2, 3], [7, 6, 5]]  # nobody rates all alike
+    standard = s.standardise_ratings(ratings)
+    np.testing.assert_allclose(standard, zscore(ratings, axis=0))
+    slope, offset = rng.uniform(0.2, 3, size=3), rng.normal(size=3)
+    np.testing.assert_allclose(s.standardise_ratings(slope * ratings + offset), standard, atol=1e-9)
+
+
+def test_somebody_who_rates_all_alike_says_nothing():
+    standard = s.standardise_ratings([[0.1, 1.0], [0.1, 3.0], [0.1, 2.0]])
+    np.testing.assert_allclose(standard[:, 0], 0, atol=1e-12)
+    np.testing.assert_allclose(standard[:, 1].std(), 1)
+
+
+def comparisons(rng, k: int, n: int) -> np.ndarray:
+    """Wins in n comparisons of k things at random, with one win of everything over the next one in a circle."""
+    strengths = rng.normal(size=k)
+    wins = np.zeros((k, k))
+    wins[np.arange(k), (np.arange(k) + 1) % k] = 1
+    for _ in range(n):
+        i, j = rng.choice(k, size=2, replace=False)
+        winner, loser = (i, j) if rng.random() < expit(strengths[i] - strengths[j]) else (j, i)
+        wins[winner, loser] += 1
+    return wins
+
+
+@pytest.mark.parametrize(("k", "n"), [(2, 5), (3, 10), (6, 300)])
+def test_strengths_are_those_of_logistic_regression(k, n):
+    wins = comparisons(np.random.default_rng(k), k, n)
+    winners, losers = np.nonzero(wins)
+    # The same comparisons once from each side, since the regression needs both classes.
+    x = np.eye(k)[winners] - np.eye(k)[losers]
+    fitted = LogisticRegression(C=1e9, fit_intercept=False, tol=1e-9, max_iter=1000).fit(
+        np.vstack([x, -x]), [1] * len(x) + [0] * len(x), np.tile(wins[winners, losers], 2)
+    )
+    expected = fitted.coef_[0] - fitted.coef_[0].mean()
+    np.testing.assert_allclose(s.bradley_terry_strengths(wins), expected, atol=1e-4)
+
+
+def test_strengths_make_expected_wins_equal_observed_wins():
+    wins = comparisons(np.random.default_rng(0), 5, 100)
+    strengths = s.bradley_terry_strengths(wins)
+    p = expit(strengths[:, None] - strengths)
+    np.fill_diagonal(p, 0)
+    np.testing.assert_allclose(((wins + wins.T) * p).sum(axis=1), wins.sum(axis=1), atol=1e-5)
+    assert strengths.mean() == pytest.approx(0)
+
+
+def test_strengths_of_two_by_hand_and_with_anything_on_the_diagonal():
+    expected = [np.log(3) / 2, -np.log(3) / 2]
+    np.testing.assert_allclose(s.bradley_terry_strengths([[0, 30], [10, 0]]), expected, atol=1e-7)
+    np.testing.assert_allclose(s.bradley_terry_strengths([[99, 30], [10, 5]]), expected, atol=1e-6)
+
+
+def test_elo_by_hand():
+    # 400 points are odds of 10 to 1, so the favourite is expected to score 10/11
+    assert s.elo_update(1900, 1500, 1, k=11) == pytest.approx((1901, 1499))
+    assert s.elo_update(1900, 1500, 0, k=11) == pytest.approx((1890, 1510))
+    assert s.elo_update(1500, 1500, 0.5) == (1500, 1500)
+    # The table of chess: 200 points above is an expected score of 0.76
+    assert s.elo_update(1700, 1500, 1, k=100)[0] - 1700 == pytest.approx(24, abs=0.1)
+
+
+def test_elo_drifts_to_the_strengths():
+    """Over many games with a small k, Elo's ratings hover around Bradley-Terry strengths in units of 400 / log 10."""
+    rng = np.random.default_rng(0)
+    strengths = np.array([-0.5, 0.0, 0.5])
+    ratings, tail = np.zeros(3), []
+    for step in range(6000):
+        i, j = rng.choice(3, size=2, replace=False)
+        won = float(rng.random() < expit(strengths[i] - strengths[j]))
+        ratings[i], ratings[j] = s.elo_update(ratings[i], ratings[j], won, k=4)
+        if step >= 2000:
+            tail.append(ratings.copy())
+    assert ratings.sum() == pytest.approx(0)
+    np.testing.assert_allclose(np.mean(tail, axis=0) * np.log(10) / 400, strengths, atol=0.1)
+
+
+# --- Calibration --------------------------------------------------------------
+
+
+def test_calibration_error_by_hand():
+    # 0.95, 0.95 (one right): 0.5 against 0.95; 0.65 (right): 1 against 0.65; weights 2/3 and 1/3
+    error = s.expected_calibration_error([0.95, 0.95, 0.65], [1, 0, 1])
+    assert error == pytest.approx(2 / 3 * 0.45 + 1 / 3 * 0.35)
+    assert s.expected_calibration_error([1.0, 1.0, 1.0], [True, True, False]) == pytest.approx(1 / 3)
+    assert s.expected_calibration_error([0.0, 1.0], [0, 1]) == 0
+
+
+@deterministic
+@given(st.integers(0, 2**31), st.integers(1, 15))
+def test_calibration_error_is_that_of_scikit_learns_bins(seed, bins):
+    rng = np.random.default_rng(seed)
+    confidence = rng.random(60)
+    correct = rng.random(60) < confidence**2
+    accuracy, mean_confidence = calibration_curve(correct, confidence, n_bins=bins)
+    counts, _ = np.histogram(confidence, bins, range=(0, 1))
+    expected = np.average(np.abs(accuracy - mean_confidence), weights=counts[counts > 0])
+    assert s.expected_calibration_error(confidence, correct, bins) == pytest.approx(expected)
+
+
+def test_calibrated_confidence_has_little_error_and_sharpened_confidence_more():
+    rng = np.random.default_rng(0)
+    gaps = rng.normal(0, 2, size=20_000)
+    right = rng.random(20_000) < expit(np.abs(gaps))
+    assert s.expected_calibration_error(expit(np.abs(gaps)), right) < 0.02
+    assert s.expected_calibration_error(expit(3 * np.abs(gaps)), right) > 0.1
+
+
+# --- Words and refusals -------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -182,6 +342,14 @@ def test_verdict(low, high, expected):
         (lambda: s.accuracy_interval([0.5]), "booleans"),
         (lambda: s.cohen_kappa([], []), "two lists"),
         (lambda: s.cohen_kappa([1], [1, 2]), "must hold the same"),
+        (lambda: s.pair_accuracy([1, 2], [1]), "must hold the same"),
+        (lambda: s.win_rate_with_ties(["skip"]), "at least one"),
+        (lambda: s.win_rate_with_ties(["a", "A"]), "choices must hold"),
+        (lambda: s.standardise_ratings([1, 2]), "2 dimension"),
+        (lambda: s.bradley_terry_strengths([[0, 1, 2]]), "square"),
+        (lambda: s.bradley_terry_strengths([[0, 1], [0, 0]]), "lead from each thing"),
+        (lambda: s.expected_calibration_error([1.1], [1]), r"in \[0, 1\]"),
+        (lambda: s.expected_calibration_error([0.5], [1, 0]), "must hold the same"),
     ],
 )
 def test_bad_data_are_refused(call, message):

@@ -1,0 +1,191 @@
+"""Exercises in the labs: `check`, `hint`, `solution`; questions: `predict`, `reveal`, `quiz`; and `progress`.
+
+    def bradley_terry_loss(chosen, rejected):
+        ...
+
+    bradley_terry_loss = check(bradley_terry_loss)
+
+`check` never raises. It says whether the function is to do, right, or wrong and which misconception it shows, and hands
+on the student's own if it is right and the workbook's otherwise, so that Run All always ends well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from IPython.display import display
+
+from ..files import LabError, shown
+from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView
+from .catalogue import EXERCISES, QUESTIONS, of_lab
+from .checking import Verdict, in_order_of_reference, judge
+from .exercise import Exercise
+from .progress import Progress
+from .questions import AnyQuestion, Forecast, Guess, Question, compared, is_right
+
+SIGNS = {"right": "✓", "wrong": "✗", "timeout": "✗", "todo": "○"}
+
+__all__ = ["check", "hint", "predict", "progress", "quiz", "reveal", "solution"]
+
+
+# --- Exercises ----------------------------------------------------------------
+
+
+def check(answer: Callable, name: str | None = None) -> Callable:
+    """Judge an answer, print the verdict, and return what the lab goes on with. Never raises.
+
+    name: of the exercise, if it is not the function's own.
+    """
+    exercise = EXERCISES.get(name or getattr(answer, "__name__", ""))
+    if exercise is None:
+        print(f"✗ {name or getattr(answer, '__name__', answer)!r} is no exercise; keep the function's name as it was")
+        return answer
+    verdict = judge(exercise, answer)
+    _report(exercise, verdict)
+    return in_order_of_reference(exercise, answer) if verdict.status == "right" else exercise.reference
+
+
+def hint(name: str) -> None:
+    """Print the next hint of an exercise; after the last one, all of them again."""
+    exercise = _exercise(name)
+    shown_before = len(_kept("hint", name)) % len(exercise.hints)
+    _keep("hint", name, shown_before + 1)
+    print(f"Hint {shown_before + 1} of {len(exercise.hints)}: {exercise.hints[shown_before]}")
+
+
+def solution(name: str) -> None:
+    """Print the workbook's own function, as it stands in its file."""
+    exercise = _exercise(name)
+    _keep("solution", name, True)
+    print(_solution_text(exercise))
+
+
+def _report(exercise: Exercise, verdict: Verdict) -> None:
+    _keep("verdict", exercise.name, {"status": verdict.status, "misconception": verdict.misconception})
+    if log := os.environ.get("RLHF_VERDICTS"):  # the grader reads it
+        with Path(log).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": exercise.name} | vars(verdict)) + "\n")
+    said = {
+        "right": "right. The lab goes on with your function.",
+        "todo": f"to do. {verdict.message} Until then the lab uses its own.",
+    }.get(verdict.status, f"not yet: {verdict.message}. The lab goes on with its own.")
+    print(f"{SIGNS[verdict.status]} {exercise.name}: {said}")
+    if os.environ.get("RLHF_SOLUTIONS") == "1":  # the instructor's switch
+        print(_solution_text(exercise))
+    elif verdict.status != "right":
+        display(
+            HelpView(
+                exercise.hints,
+                _solution_text(exercise),
+                opened=len(_kept("hint", exercise.name)),
+                on_open=lambda kind: _keep(kind, exercise.name, True),
+            ).widget
+        )
+
+
+def _solution_text(exercise: Exercise) -> str:
+    code = exercise.reference.__code__
+    return f"# {shown(code.co_filename)}, line {code.co_firstlineno}\n{exercise.source}"
+
+
+def _exercise(name: str | Callable) -> Exercise:
+    name = getattr(name, "__name__", name)
+    if name not in EXERCISES:
+        raise LabError(f"there is no exercise {name!r}; the exercises are: {', '.join(EXERCISES)}")
+    return EXERCISES[name]
+
+
+# --- Questions ----------------------------------------------------------------
+
+
+def quiz(name: str) -> None:
+    """Show a concept question; the chosen answer is explained at once."""
+    question = _question(name, Question)
+    given = _kept("answer", name)
+    display(
+        ChoiceView(
+            question.asks,
+            [
+                (choice.text, f"{'✓ Right' if choice.right else '✗ Not quite'}. {choice.says}")
+                for choice in question.choices
+            ],
+            chosen=given[-1] if given else None,
+            on_choose=lambda text: _keep("answer", name, text),
+        ).widget
+    )
+
+
+def predict(name: str) -> None:
+    """Ask for a prediction before a run; `reveal(name, ...)` compares it afterwards."""
+    question = _question(name, (Guess, Forecast))
+    given = _kept("answer", name)
+    chosen = given[-1] if given else None
+
+    def keep(value: Any) -> None:
+        _keep("answer", name, value)
+
+    if isinstance(question, Guess):
+        scale = (question.low, question.high, question.step)
+        view = SliderView(f"Predict: {question.asks}", scale, question.unit, chosen=chosen, on_choose=keep)
+    else:
+        outcomes = [(outcome, "Kept. Now run the cells below.") for outcome in question.outcomes]
+        view = ChoiceView(f"Predict: {question.asks}", outcomes, chosen=chosen, on_choose=keep)
+    display(view.widget)
+
+
+def reveal(name: str, happened: str | float) -> None:
+    """Hold the prediction against what `happened`: the measured number, or one of the outcomes."""
+    question = _question(name, (Guess, Forecast))
+    given = _kept("answer", name)
+    answer = given[-1] if given else None
+    right = None if answer is None else is_right(question, answer, happened)
+    display(RevealView(compared(question, answer, happened), right).widget)
+
+
+def _question(name: str, kind: type | tuple) -> AnyQuestion:
+    question = QUESTIONS.get(name)
+    if not isinstance(question, kind):
+        known = [known for known, question in QUESTIONS.items() if isinstance(question, kind)]
+        raise LabError(f"there is no such question {name!r}; known: {', '.join(known)}")
+    return question
+
+
+# --- Progress -----------------------------------------------------------------
+
+
+def progress(lab: str) -> None:
+    """Show what is done in a lab ("00" ... "04"): its exercises and questions, kept over restarts."""
+    exercises, questions = of_lab(lab)
+    store = Progress()
+    verdicts, hints, solutions, answers = (store.all(kind) for kind in ("verdict", "hint", "solution", "answer"))
+    rows = []
+    for exercise in exercises:
+        states = [verdict["status"] for verdict in verdicts.get(exercise.name, [])]
+        state = "right" if "right" in states else states[-1] if states else "todo"
+        helped = f"{len(hints.get(exercise.name, []))} hints" if exercise.name in hints else ""
+        helped += " solution seen" if exercise.name in solutions else ""
+        rows.append((SIGNS[state], exercise.title, {"todo": "to do", "wrong": "not yet"}.get(state, state), helped))
+    for question in questions:
+        given = answers.get(question.name)
+        rows.append(("✓" if given else "○", question.asks, "answered" if given else "to do", ""))
+    done = sum(row[0] == "✓" for row in rows)
+    display(ProgressView(f"Lab {lab}: {done} of {len(rows)} done ({store.student})", rows).widget)
+
+
+def _keep(kind: str, name: str, value: Any) -> None:
+    """Keep it, or say once that it cannot be kept: a full disk must not stop a lab."""
+    try:
+        Progress().add(kind, name, value)
+    except LabError as error:
+        print(f"Progress was not kept: {error}")
+
+
+def _kept(kind: str, name: str) -> list[Any]:
+    try:
+        return Progress().values(kind, name)
+    except LabError:
+        return []

@@ -1,0 +1,83 @@
+"""What an exercise is: the function asked for, fresh inputs to try an answer on, and the mistakes that are known.
+
+A misconception is written down as a *wrong answer*: a function that makes the mistake. So its message is given for
+what an answer does, in whatever style it is written, and a test can run every one of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Arguments = dict[str, Any]
+"""The arguments of one call by name, in the order of the exercise's signature."""
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A known mistake. key: its short name in the instructor's table; says: what the student reads; wrong: does it."""
+
+    key: str
+    says: str
+    wrong: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One function for the student to write.
+
+    reference: the helper that does it, which is the solution too: its source is shown as it stands.
+    cases: (rng) -> arguments of several calls, new ones for every check, edge cases among them. A solution must take
+    all of their names.
+    gradients: arguments whose gradient is compared besides the value; tensors in the cases.
+    same: (answer's value, reference's value) -> whether they agree, if closeness of all numbers is not what counts.
+    """
+
+    name: str
+    title: str
+    minutes: int
+    difficulty: int  # 1 to 3
+    deliver: str
+    reference: Callable
+    cases: Callable[[np.random.Generator], Sequence[Arguments]]
+    hints: tuple[str, ...]
+    misconceptions: tuple[Misconception, ...]
+    gradients: tuple[str, ...] = ()
+    same: Callable[[Any, Any], bool] | None = None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the arguments, in order."""
+        return tuple(self.cases(np.random.default_rng(0))[0])
+
+    @property
+    def badge(self) -> str:
+        """The line that stands above the exercise in its lab, as Markdown."""
+        stars = "★" * self.difficulty + "☆" * (3 - self.difficulty)
+        return f"**Exercise `{self.name}`** · {self.title} · {self.minutes} min · {stars}"
+
+    @property
+    def source(self) -> str:
+        """The reference as it stands in its file."""
+        return inspect.getsource(self.reference)
+
+
+# --- Random inputs for cases --------------------------------------------------
+
+
+def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
+    """Normal numbers as a float32 tensor."""
+    return torch.tensor(rng.normal(scale=scale, size=shape), dtype=torch.float32)
+
+
+def right_padded(rng: np.random.Generator, batch: int, response: int) -> Tensor:
+    """A mask (batch, response), true at the real tokens: at least one in each row, and in one row all of them."""
+    lengths = rng.integers(1, response + 1, size=batch)
+    lengths[rng.integers(batch)] = response
+    return torch.arange(response) < torch.tensor(lengths).unsqueeze(1)

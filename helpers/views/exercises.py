@@ -1,0 +1,188 @@
+"""Widgets of the exercises: hints and solution on demand, questions, what came of a prediction, progress.
+
+They show plain data and call back with what was chosen; they know of no exercise and store nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox
+
+# Both of JupyterLab's themes define these; a theme of somebody else's falls back to black on white.
+TEXT = "color: var(--jp-content-font-color1, #000); line-height: 1.45; max-width: 60em"
+CARD = (
+    f"{TEXT}; border-left: 4px solid var(--jp-brand-color1, #1565c0); padding: 6px 12px; "
+    "background: var(--jp-layout-color2, #f2f2f2)"
+)
+CODE = (
+    "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace); "
+    "font-size: var(--jp-code-font-size, 13px)"
+)
+
+
+class Panel(VBox):
+    """A box that says, where widgets cannot be drawn (on a stored page, say), what it would show."""
+
+    def __init__(self, children: Sequence, says: str) -> None:
+        self._says = says
+        super().__init__(children)
+
+    def __repr__(self) -> str:
+        return self._says
+
+
+def _text(words: str, style: str = TEXT) -> str:
+    """Words as HTML, `code` between backticks as code; all else is shown as it is."""
+    parts = escape(words).split("`")
+    parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]] if len(parts) % 2 else [f"`{p}" for p in parts[1::2]]
+    return f'<div style="{style}" role="status">{"".join(parts)}</div>'
+
+
+class HelpView:
+    """Buttons that open one hint at a time, and the solution.
+
+    opened: how many hints are open already; on_open("hint" or "solution") is called for each that is opened.
+    """
+
+    def __init__(
+        self, hints: Sequence[str], solution: str, *, opened: int = 0, on_open: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.hints, self.solution, self.on_open = hints, solution, on_open
+        self.opened = min(opened, len(hints))
+        self._hints = HTML()
+        self._solution = HTML()
+        self._more = Button(layout=Layout(width="auto"))
+        self._more.on_click(lambda _: self.open_hint())
+        self._show = Button(description="Show solution", layout=Layout(width="auto"))
+        self._show.on_click(lambda _: self.open_solution())
+        self.widget = Panel(
+            [HBox([self._more, self._show]), self._hints, self._solution],
+            "Hints and solution: run this cell to open them",
+        )
+        self._draw()
+
+    def open_hint(self) -> None:
+        """Open the next hint, if one is left."""
+        if self.opened < len(self.hints):
+            self.opened += 1
+            self.on_open("hint")
+            self._draw()
+
+    def open_solution(self) -> None:
+        """Open the solution, or close it."""
+        if self._solution.value:
+            self._solution.value, self._show.description = "", "Show solution"
+            return
+        self.on_open("solution")
+        self._solution.value = f'<div style="{CARD}"><pre style="{CODE}">{escape(self.solution)}</pre></div>'
+        self._show.description = "Hide solution"
+
+    def _draw(self) -> None:
+        count = len(self.hints)
+        self._more.description = f"Hint {self.opened + 1} of {count}" if self.opened < count else "No more hints"
+        self._more.disabled = self.opened >= count
+        shown = [_text(f"Hint {i}: {hint}", CARD) for i, hint in enumerate(self.hints[: self.opened], start=1)]
+        self._hints.value = "".join(shown)
+
+
+class ChoiceView:
+    """A question with a button for each answer: (text, what to say to it). The last choice stays marked."""
+
+    def __init__(
+        self,
+        asks: str,
+        answers: Sequence[tuple[str, str]],
+        *,
+        chosen: str | None = None,
+        on_choose: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.answers, self.chosen, self.on_choose = dict(answers), chosen, on_choose
+        self._said = HTML()
+        layout = Layout(width="auto", max_width="60em", height="auto")
+        self._buttons = {text: Button(layout=layout) for text in self.answers}
+        for text, button in self._buttons.items():
+            button.style.text_align = "left"
+            button.style.font_size = "inherit"
+            button.add_class("rlhf-choice")
+            button.on_click(lambda _, text=text: self.choose(text))
+        self.widget = Panel(
+            [HTML(WRAP + _text(asks)), VBox(list(self._buttons.values())), self._said],
+            f"{asks} (run this cell to answer)",
+        )
+        self._draw()
+
+    def choose(self, text: str) -> None:
+        """Choose an answer; another may be chosen afterwards."""
+        self.chosen = text
+        self.on_choose(text)
+        self._draw()
+
+    def _draw(self) -> None:
+        for text, button in self._buttons.items():
+            button.description = f"{'●' if text == self.chosen else '○'} {text}"
+        self._said.value = _text(self.answers[self.chosen], CARD) if self.chosen in self.answers else ""
+
+
+# Long answers wrap instead of being cut.
+WRAP = "<style>.rlhf-choice{white-space:normal;text-align:left;line-height:1.4;padding:4px 10px}</style>"
+
+
+class SliderView:
+    """A question answered by a number on a slider, kept when the button is pressed. scale: lowest, highest, step."""
+
+    def __init__(
+        self,
+        asks: str,
+        scale: tuple[float, float, float],
+        unit: str = "",
+        *,
+        chosen: float | None = None,
+        on_choose: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        low, high, step = scale
+        self.unit, self.chosen, self.on_choose = unit, chosen, on_choose
+        middle = low + round((high - low) / 2 / step) * step
+        self.slider = FloatSlider(
+            middle if chosen is None else chosen, min=low, max=high, step=step, layout=Layout(width="min(100%, 420px)")
+        )
+        self._button = Button(description="Keep my prediction", layout=Layout(width="auto"))
+        self._button.on_click(lambda _: self.choose())
+        self._said = HTML()
+        self.widget = Panel(
+            [HTML(_text(asks)), HBox([self.slider, self._button]), self._said], f"{asks} (run this cell to answer)"
+        )
+        self._draw()
+
+    def choose(self) -> None:
+        """Keep the number that the slider shows."""
+        self.chosen = self.slider.value
+        self.on_choose(self.chosen)
+        self._draw()
+
+    def _draw(self) -> None:
+        kept = f"Kept: {self.chosen:g}{self.unit}. Now run the cells below." if self.chosen is not None else ""
+        self._said.value = _text(kept, CARD) if kept else ""
+
+
+class RevealView:
+    """What came of a prediction; right: None where there was none."""
+
+    def __init__(self, sentence: str, right: bool | None) -> None:
+        sign = {None: "○", True: "✓", False: "✗"}[right]
+        self.widget = Panel(
+            [HTML(_text(f"{sign} {sentence}", CARD))], "What came of your prediction: run this cell to see it"
+        )
+
+
+class ProgressView:
+    """A table of what is done: rows of (sign, what, state, help that was taken)."""
+
+    def __init__(self, title: str, rows: Sequence[tuple[str, str, str, str]]) -> None:
+        cells = "".join(
+            "<tr>"
+            + "".join(f'<td style="text-align:left;padding:2px 10px">{escape(cell)}</td>' for cell in row)
+            + "</tr>"
+            for row in rows
+        )
+        table = f'<div style="{TEXT}"><b>{escape(title)}</b><table>{cells}</table></div>'
+        self.widget = Panel([HTML(table)], "Your progress in this lab: run this cell to see it")
