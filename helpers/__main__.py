@@ -30,6 +30,24 @@ def _parser() -> argparse.ArgumentParser:
 
     command("doctor", "say what this machine can run, and what to do about each problem")
 
+    lab = command("lab", "open JupyterLab on your own copies of the labs, in work/ (or $RLHF_WORK)", profile=False)
+    lab.add_argument("name", nargs="?", help="the lab to open, such as 03 or 03_ppo; default: the first")
+    lab.add_argument(
+        "--fresh", action="store_true", help="make a new copy of this lab; yours is kept beside it as NAME.mine-1.ipynb"
+    )
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument("--port", type=_positive, help="default: 8888, or the next one that is free")
+    lab.epilog = "Further options go to JupyterLab; write those with a value as --NAME=VALUE."
+
+    check_labs = command("check-labs", "before class: execute the labs, from nothing, and say what came of each")
+    check_labs.add_argument("labs", nargs="*", help="labs (03, 03_ppo) or notebooks of your own; default: all labs")
+    check_labs.add_argument("--limit", type=_positive, default=300, help="seconds that one cell may take; default: 300")
+    check_labs.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
+
+    grade = command("grade", "run the checks of students' notebooks, and write a table and a summary", profile=False)
+    grade.add_argument("folder", type=Path, help="a folder of notebooks, or of one folder for each student")
+    grade.add_argument("--out", type=Path, help="folder for grades.csv and summary.md; default: the graded one")
+
     train = command("train", "train one stage; the next stage takes its result from runs/")
     train.add_argument(
         "stage",
@@ -41,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=_positive, help="optimizer steps (ppo: updates; base: of each phase); default: the profile's"
     )
     train.add_argument("--beta", type=float, help="ppo: KL coefficient")
+    train.add_argument(
+        "--fresh", action="store_true", help="begin anew; default: go on from the checkpoint of a stopped run"
+    )
+    train.add_argument("--record", metavar="NAME", help="keep the records in runs/, to be replayed in a lab")
     train.add_argument("--output", type=Path, help="base: folder to write; default: data/models/tiny-llama2")
 
     evaluate = command("evaluate", "sample base, SFT and PPO model on held-out prompts and compare them")
@@ -59,13 +81,13 @@ def _parser() -> argparse.ArgumentParser:
 
     data = command(
         "data",
-        "make the shipped data again: prompts, demonstrations, preference pairs, ratings, adapters",
+        "make the shipped data again: prompts, demonstrations, preference pairs, ratings, labels, adapters, recordings",
         profile=False,
     )
     data.add_argument(
         "part",
         nargs="?",
-        choices=("all", "prompts", "preferences", "adapters", "checksums"),
+        choices=("all", "prompts", "preferences", "labels", "adapters", "recordings", "checksums"),
         default="all",
         help="default: all",
     )
@@ -93,7 +115,7 @@ def _show(stream: Iterator[dict], total: int | None, label: str):
             except StopIteration as end:
                 return end.value
             bar.update()
-            stage = "/".join(str(record[key]) for key in ("stage", "seed") if key in record)
+            stage = "/".join(str(record[key]) for key in ("stage", "recording", "seed") if key in record)
             if stage:
                 bar.set_description_str(stage)
             shown = ("loss", "heldout_loss", "accuracy", "reward", "kl", "gold", "split", "pairs")
@@ -115,6 +137,42 @@ def _doctor(args: argparse.Namespace) -> int:
     return int(any(check.status == "problem" for check in checks))
 
 
+def _lab(args: argparse.Namespace) -> int:
+    from . import workspace
+
+    if args.fresh and not args.name:
+        raise LabError("--fresh makes a new copy of one lab: say which, as in `python -m helpers lab --fresh 03`")
+    lab = workspace.find_lab(args.name or workspace.FIRST)
+    for note in workspace.prepare(fresh=args.name if args.fresh else None):
+        print(note)
+    workspace.open_lab(lab, not args.no_browser, args.port, args.further)
+    return 0
+
+
+def _check_labs(args: argparse.Namespace) -> int:
+    from . import check_labs
+
+    results = check_labs.check(args.labs, args.profile, args.limit)
+    print(check_labs.report(results))
+    if args.json:
+        check_labs.write_json(results, args.json)
+    return int(not all(result.ok for result in results))
+
+
+def _grade(args) -> int:
+    from .grading import grade, summary, write_csv
+
+    grades = []
+    for row in grade(args.folder):
+        grades.append(row)
+        print(f"{row.notebook}: {row.exercise or row.message} {row.result}")
+    out = args.out or args.folder
+    write_csv(out / "grades.csv", grades)
+    files.atomic_write(out / "summary.md", summary(grades))
+    print(f"written: {files.shown(out / 'grades.csv')} and summary.md")
+    return 0
+
+
 def _train(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
 
@@ -131,15 +189,16 @@ def _train(args: argparse.Namespace) -> int:
     from .artifacts import Artifacts
     from .training.ppo import PPOConfig
 
+    keeping = {"resume": not args.fresh, "record": args.record}
     if args.stage == "ppo":
         changes = {"updates": args.steps, "beta": args.beta}
         config = PPOConfig.of(profile, seed=args.seed, **{k: v for k, v in changes.items() if v is not None})
-        _show(stages.ppo(profile, config=config), config.updates, "ppo")
+        _show(stages.ppo(profile, config=config, **keeping), config.updates, "ppo")
     elif args.stage == "sft":
-        _show(stages.sft(profile, seed=args.seed, steps=args.steps), args.steps or profile.sft.steps, "sft")
+        _show(stages.sft(profile, seed=args.seed, steps=args.steps, **keeping), args.steps or profile.sft.steps, "sft")
     else:
         steps = args.steps or profile.reward_model.steps
-        _show(stages.reward_model(profile, seed=args.seed, steps=args.steps), steps, "reward model")
+        _show(stages.reward_model(profile, seed=args.seed, steps=args.steps, **keeping), steps, "reward model")
     name = {"reward": "reward_model"}.get(args.stage, args.stage)
     print(Artifacts(profile.name).find(name).describe())
     return 0
@@ -194,11 +253,15 @@ def _data(args: argparse.Namespace) -> int:
         _show(stages.sft(profile), profile.sft.steps, "sft")
         shared = SharedBase.load(profile, sft=collection.ship("sft"))
         _show(collection.collect_preferences(shared), 3, "preferences")
+    if args.part in ("all", "labels"):
+        collection.collect_demo_labels()
     if args.part in ("all", "adapters"):
         _show(stages.reward_model(profile), profile.reward_model.steps, "reward model")
         collection.ship("reward_model")
         _show(stages.ppo(profile), PPOConfig().updates, "ppo")
         collection.ship("ppo")
+    if args.part in ("all", "recordings"):
+        _show(stages.record_shipped(profile), None, "recordings")
     collection.write_checksums()
     return 0
 
@@ -213,9 +276,15 @@ def _notebooks(args: argparse.Namespace) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args, args.further = parser.parse_known_args(arguments)
+    if args.further and args.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(args.further)}")
     run = {
         "doctor": _doctor,
+        "lab": _lab,
+        "check-labs": _check_labs,
+        "grade": _grade,
         "train": _train,
         "evaluate": _evaluate,
         "pipeline": _pipeline,
