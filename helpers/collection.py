@@ -7,6 +7,7 @@ annotators compare two at a time. Everything is drawn from seeds: on the same ma
 """
 
 import json
+import math
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from . import files
 from .artifacts import Artifacts
 from .evaluation import MODELS
 from .models.roles import SharedBase
-from .preferences import Demonstration, Preference, Prompt, Rating, write_rows
+from .preferences import Demonstration, Preference, Prompt, Rating, load_preferences, write_rows
 from .simulation.annotators import ANNOTATORS, choose, rate
 from .simulation.gold import score
 from .simulation.posts import draw_posts, write_human_summary
@@ -144,6 +145,46 @@ def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> N
             for annotator in ANNOTATORS.values()
         ],
     )
+
+
+DEMO_STEPS = (4, 8, 14)  # words that are felt to be saved where strength 2, 3 and 4 begin
+
+
+def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -> None:
+    """Write the labels of "demo", an annotator with one clear taste: the shorter TL;DR is better, whatever it says.
+
+    They stand in for the reader's own labels where there are none. The demo annotator judges training pairs, drawn
+    at random and without those of equal length, by Bradley-Terry on the number of words: a text that is d words
+    shorter is chosen with the probability sigmoid(d / temperature). Most of the shipped annotators choose the
+    longer one, so a reward model trained on these labels learns other preferences than theirs.
+    """
+    rng = random.Random(f"demo/{seed}")
+    pairs = load_preferences("train")
+    rows = []
+    for pair in rng.sample(pairs, len(pairs)):
+        texts = sorted((pair.chosen, pair.rejected), key=lambda text: (len(text.split()), text))
+        saved = len(texts[1].split()) - len(texts[0].split())
+        if not saved:
+            continue
+        u = rng.random()
+        felt = saved + temperature * math.log(u / (1 - u))  # logistic noise
+        chosen, rejected = texts if felt > 0 else texts[::-1]
+        writers = pair.source.split(">")
+        rows.append(
+            Preference(
+                prompt=pair.prompt,
+                chosen=chosen,
+                rejected=rejected,
+                id=f"{pair.id}/demo",
+                source=">".join(writers if chosen == pair.chosen else writers[::-1]),
+                annotator="demo",
+                strength=1 + sum(abs(felt) >= step for step in DEMO_STEPS),
+                split="train",
+            )
+        )
+        if len(rows) == n:
+            break
+    write_rows(files.DATA / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
 
 
 def ship(name: str) -> Path:

@@ -74,6 +74,34 @@ class Preference(Row):
 
 
 @dataclass(frozen=True)
+class Pair(Row):
+    """Two completions of a prompt that nobody has compared yet.
+
+    source: who wrote them; of models "a>b", the writer of `completion_a` first.
+    Raises LabError for a field of the wrong type and for two equal completions.
+    """
+
+    id: str
+    prompt: str
+    completion_a: str
+    completion_b: str
+    source: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.completion_a.strip() == self.completion_b.strip():
+            raise LabError(
+                f'{_at(self)}field "completion_b" is identical to "completion_a": there is nothing to choose; '
+                f"remove the row"
+            )
+
+    @classmethod
+    def of(cls, row: Preference) -> Pair:
+        """The pair that was compared: `completion_a` is the chosen text, so show the two in random order."""
+        return cls(row.id, row.prompt, row.chosen, row.rejected, row.source, where=row.where)
+
+
+@dataclass(frozen=True)
 class Prompt(Row):
     """A prompt to write completions for."""
 
@@ -125,6 +153,16 @@ def load_preferences(source: str | Path | None = None) -> list[Preference]:
             rows.append(row)
     check_preferences(rows)
     return rows
+
+
+def read_pairs(source: str | Path = "natural") -> list[Pair]:
+    """Pairs to label: "natural" (varied posts with two summaries each, written for these labs), or the pairs of
+    whatever `load_preferences` reads; a .jsonl file may hold Pair rows as well. Raises LabError."""
+    if source == "natural":
+        return _read(files.DATA / "natural_posts.jsonl", Pair)
+    if Path(source).suffix == ".jsonl" and "completion_a" in files.read_jsonl(source)[0][1]:
+        return _read(source, Pair)
+    return [Pair.of(row) for row in load_preferences(source)]
 
 
 def read_prompts(source: str | Path = "train") -> list[Prompt]:
