@@ -1,21 +1,32 @@
 """The stages of RLHF as the labs and the command line run them: train, keep the records, store the artifact.
 
 Each stage is a generator of records. It writes its artifact only at the end, so a stage that is closed early, or
-killed, leaves what was there before.
+killed, leaves what was there before. What was done is not lost: run again with the same settings, it goes on from its
+last checkpoint to the same numbers. It then first yields the records made before, each with "replayed": True; the first
+new one has "resumed_at", the step of the checkpoint. resume=False begins anew.
+
+Every stage takes record, a name under which `recordings.load_recording` finds the run's records from then on.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, replace
 from json import dumps
 
+from . import files, recordings
 from .artifacts import Artifacts
 from .models.profiles import Profile
 from .models.roles import SharedBase
 from .preferences import Demonstration, Preference, load_preferences, read_demonstrations, read_prompts
-from .training.ppo import PPOConfig, Reward, train_ppo
+from .recordings import Header, recorded
+from .simulation.gold import gold_reward
+from .training.checkpoints import Checkpoint
+from .training.ppo import Formulas, PPOConfig, Reward, train_ppo
 from .training.reward_model import train_reward_model
 from .training.sft import train_sft
 from .training.trl_stream import save_adapter
+
+RECORDED_BETAS = (0.0, 0.02, 0.2)  # KL coefficients of the shipped recordings, beside the default
+RECORDED_REWARD_STEPS = 70  # as many as lab 02 trains
 
 
 def sft(
@@ -24,25 +35,43 @@ def sft(
     *,
     seed: int = 0,
     steps: int | None = None,
+    resume: bool = True,
+    record: str | None = None,
 ) -> Iterator[dict]:
     """Supervised fine-tuning on `demonstrations` (default: the shipped ones); saves the artifact "sft"."""
     rows = read_demonstrations() if demonstrations is None else demonstrations
+    checkpoint = _checkpoint(profile, "sft", 25, resume)
+    stage = replace(profile.sft, steps=steps or profile.sft.steps)
+    header = Header("sft", "Supervised fine-tuning", profile.name, seed, stage.steps, asdict(stage))
     records: list[dict] = []
-    model = yield from _remembered(train_sft(profile, rows, seed=seed, steps=steps), records)
-    with Artifacts(profile.name).save("sft", records=records, seeds=[seed]) as folder:
+    run = recorded(train_sft(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint), record, header)
+    model = yield from _remembered(run, records)
+    with Artifacts(profile.name).save("sft", records=_lasting(records, "seconds"), seeds=[seed]) as folder:
         save_adapter(model, folder)
+    checkpoint.remove()
 
 
 def reward_model(
-    profile: Profile, pairs: Sequence[Preference] | None = None, *, seed: int = 0, steps: int | None = None
+    profile: Profile,
+    pairs: Sequence[Preference] | None = None,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    resume: bool = True,
+    record: str | None = None,
 ) -> Iterator[dict]:
     """Reward-model training on `pairs` (default: the shipped training split); saves the artifact "reward_model"."""
     rows = load_preferences("train") if pairs is None else pairs
+    checkpoint = _checkpoint(profile, "reward_model", 25, resume)
+    stage = replace(profile.reward_model, steps=steps or profile.reward_model.steps)
+    header = Header("reward_model", "Reward model", profile.name, seed, stage.steps, asdict(stage))
     records: list[dict] = []
-    model, normalisation = yield from _remembered(train_reward_model(profile, rows, seed=seed, steps=steps), records)
-    with Artifacts(profile.name).save("reward_model", records=records, seeds=[seed]) as folder:
+    run = recorded(train_reward_model(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint), record, header)
+    model, normalisation = yield from _remembered(run, records)
+    with Artifacts(profile.name).save("reward_model", records=_lasting(records, "seconds"), seeds=[seed]) as folder:
         save_adapter(model, folder)
         (folder / "reward.json").write_text(dumps(asdict(normalisation), indent=2) + "\n", "utf-8")
+    checkpoint.remove()
 
 
 def load_shared(profile: Profile, *, policy_from: str = "sft", seed: int = 0) -> SharedBase:
@@ -64,25 +93,82 @@ def ppo(
     shared: SharedBase | None = None,
     reward: Reward | None = None,
     config: PPOConfig | None = None,
+    formulas: Formulas | None = None,
     save: bool = True,
+    resume: bool = True,
+    record: str | None = None,
 ) -> Iterator[dict]:
     """PPO on `prompts` (default: the shipped ones) from the SFT policy.
 
     save: whether to store the artifact "ppo".
     shared: the model to train, in place (default: `load_shared`). Returns it.
+    formulas: losses, advantages and so on (default: those of `objectives`).
     """
     config = config or PPOConfig.of(profile)
     store = Artifacts(profile.name)
     parents = [store.find("sft"), store.find("reward_model")] if save else []  # missing ones are missed at once
     shared = shared or load_shared(profile, seed=config.seed)
     texts = [row.prompt for row in read_prompts("train")] if prompts is None else list(prompts)
+    title = f"PPO, KL coefficient {config.beta:g}"
+    header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
+    checkpoint = _checkpoint(profile, "ppo" if save else f"ppo-{record or 'unsaved'}", 5, resume)
     records: list[dict] = []
-    yield from _remembered(train_ppo(shared, texts, reward, config), records)
+    run = train_ppo(shared, texts, reward, config, formulas=formulas or Formulas(), checkpoint=checkpoint)
+    yield from _remembered(recorded(run, record, header), records)
     if save:
-        kept = [{key: value for key, value in record.items() if key != "samples"} for record in records]
-        with store.save("ppo", records=kept, seeds=[config.seed], parents=parents) as folder:
+        with store.save("ppo", records=_lasting(records), seeds=[config.seed], parents=parents) as folder:
             shared.write_policy(folder)
+    checkpoint.remove()
     return shared
+
+
+def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[dict]:
+    """Run the stages whose recordings `data/recordings` ships, and ship each as it is done.
+
+    steps: of every run, for a trial; default: as each stage says. Yields the records, each with "recording", its name.
+    Those of PPO also have "gold", the mean gold reward of the rollouts, and so have their samples: for the figures; the
+    training never sees it.
+    """
+    changes = {} if steps is None else {"updates": steps}
+    betas = {f"ppo-beta-{beta:g}": PPOConfig.of(profile, beta=beta, **changes) for beta in RECORDED_BETAS}
+    runs = {}
+    for name, config in ({"ppo": PPOConfig.of(profile, inspect=1, watch=2, **changes)} | betas).items():
+        runs[name] = _recorded_with_gold(profile, name, config)
+    # After PPO, which would take this short reward model for the reader's own.
+    runs["sft"] = sft(profile, steps=steps, record="sft")
+    runs["reward_model"] = reward_model(profile, steps=steps or RECORDED_REWARD_STEPS, record="reward_model")
+    for name, run in runs.items():
+        yield from ({"recording": name} | record for record in run)
+        recordings.ship(name, profile.name)
+
+
+def _recorded_with_gold(profile: Profile, name: str, config: PPOConfig) -> Iterator[dict]:
+    shared = load_shared(profile, seed=config.seed)
+    golds: list[float] = []
+
+    def reward(prompts: Sequence[str], completions: Sequence[str]):
+        if len(prompts) == config.batch_size:  # the rollouts, not the few prompts that are watched
+            golds.append(sum(map(gold_reward, prompts, completions)) / len(prompts))
+        return shared.reward(prompts, completions)
+
+    def judged() -> Generator[dict]:
+        for record in ppo(profile, shared=shared, reward=reward, config=config, save=False, resume=False):
+            samples = [s | {"gold": gold_reward(s["prompt"], s["completion"])} for s in record["samples"]]
+            yield record | {"gold": golds[-1], "samples": samples}
+
+    title = f"PPO, KL coefficient {config.beta:g}"
+    header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
+    yield from recorded(judged(), name, header)
+
+
+def _checkpoint(profile: Profile, name: str, every: int, resume: bool) -> Checkpoint:
+    return Checkpoint(files.RUNS / profile.name / "checkpoints" / name, every, resume)
+
+
+def _lasting(records: Sequence[dict], *but: str) -> list[dict]:
+    """The records as an artifact keeps them: without texts, without what a resumed run adds, and without `but`."""
+    dropped = {"samples", "tokens", "replayed", "resumed_at", *but}
+    return [{key: value for key, value in record.items() if key not in dropped} for record in records]
 
 
 def _remembered(stream: Iterator[dict], records: list[dict]):

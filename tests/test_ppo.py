@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -12,13 +13,15 @@ import torch
 from helpers import files, stages
 from helpers.artifacts import Artifacts
 from helpers.files import LabError
-from helpers.models.profiles import PROFILES
-from helpers.models.roles import POLICY, SharedBase
-from helpers.training.ppo import PPO, PPOConfig, roll_out, train_ppo
+from helpers.models.loading import load_tokenizer
+from helpers.models.profiles import PROFILES, get_profile
+from helpers.models.roles import POLICY, REFERENCE, SharedBase
+from helpers.objectives import clipped_policy_loss
+from helpers.training.ppo import PPO, Formulas, PPOConfig, inspected, roll_out, token_texts, train_ppo
 
 from .shared_base import COMPLETIONS, PROMPTS, changed, weights
 from .test_roles import logprobs
-from .tiny import pairs
+from .tiny import make_llama2_checkpoint, make_tokenizer, pairs
 
 SMALL = PPOConfig(updates=2, batch_size=8, minibatch_size=4, epochs=2, max_new_tokens=8, learning_rate=1e-3)
 
@@ -124,6 +127,19 @@ def test_the_seed_decides(profile, adapters):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def bare(records, *but):
+    return [{k: v for k, v in r.items() if not k.startswith("seconds") and k not in but} for r in records]
+
+
+def test_what_the_consumer_draws_changes_nothing(profile, adapters):
+    runs = []
+    for draws in (0, 5):
+        shared = SharedBase.load(profile, sft=adapters.sft)
+        stream = train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=3))
+        runs.append(bare([(record, torch.rand(draws))[0] for record in stream]))
+    assert runs[0] == runs[1]
+
+
 def test_every_prompt_comes_once_before_any_comes_again(shared):
     seen = []
 
@@ -147,6 +163,134 @@ def test_early_stops(shared, monkeypatch):
     monkeypatch.setattr(PPO, "_loss", lambda self, *a: (calls.append(1), original(self, *a))[1])
     list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1, epochs=5, target_kl=-1.0)))
     assert len(calls) == 2  # the minibatches of one epoch
+
+
+# ---------------------------------------------------------------------------------- tokens and watched prompts
+
+
+def test_looking_into_a_run_does_not_change_it(profile, adapters):
+    runs = []
+    for looking in ({}, {"inspect": 3, "watch": 2, "watch_every": 2}):
+        shared = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
+        records = list(train_ppo(shared, PROMPTS, config=replace(SMALL, updates=3, **looking)))
+        runs.append((bare(records, "samples", "tokens"), weights(shared)))
+    (plain, one), (looked, two) = runs
+    assert plain == looked and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_tokens_of_a_rollout(shared):
+    """Against the formulas, written out for one response."""
+    config = replace(SMALL, updates=1, inspect=2, beta=0.3, gamma=0.9, lam=0.8, missing_eos_penalty=0.5)
+    (record,) = train_ppo(shared, PROMPTS, letters, config)
+    assert len(record["tokens"]) == 2
+    for told, sample in zip(record["tokens"], record["samples"], strict=False):
+        n = len(told["token"])
+        columns = {name: values for name, values in told.items() if isinstance(values, list)}
+        assert {len(values) for values in columns.values()} == {n} and len(columns) == 11
+        assert told["prompt"] == sample["prompt"] and told["completion"] == sample["completion"]
+        assert told["score"] == pytest.approx(sample["reward"], abs=1e-4)
+        assert told["ended"] == (told["token"][-1] == "</s>")
+        penalties = [-0.3 * (p - r) for p, r in zip(told["logprob"], told["ref_logprob"], strict=True)]
+        penalties[-1] += told["score"]
+        assert told["reward"] == pytest.approx(penalties, abs=3e-4)
+        advantage, expected = 0.0, []
+        for t in reversed(range(n)):
+            after = told["value"][t + 1] if t + 1 < n else 0.0
+            advantage = told["reward"][t] + 0.9 * after - told["value"][t] + 0.9 * 0.8 * advantage
+            expected.insert(0, advantage + told["value"][t])
+        assert told["return"] == pytest.approx(expected, abs=5e-3)
+        ratios = [math.exp(new - old) for new, old in zip(told["new_logprob"], told["logprob"], strict=True)]
+        assert told["ratio"] == pytest.approx(ratios, rel=1e-3, abs=2e-4)
+        assert json.loads(json.dumps(told)) == told
+
+
+def test_the_new_logprobs_are_those_of_the_policy_after_the_update(shared, monkeypatch):
+    rollouts, original = [], PPO._inspect
+    monkeypatch.setattr(PPO, "_inspect", lambda self, rollout: (rollouts.append(rollout), original(self, rollout))[1])
+    (record,) = train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1, inspect=2, learning_rate=2e-2))
+    (rollout,) = rollouts
+    with torch.no_grad():
+        now = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids, POLICY)
+    for row, told in enumerate(record["tokens"]):
+        assert told["new_logprob"] == pytest.approx(now[row][rollout.mask[row]].tolist(), abs=1e-3)
+        assert told["new_logprob"] != pytest.approx(told["logprob"], abs=1e-2)
+
+
+def test_clipped_tokens_are_those_without_gradient(shared):
+    rollout = roll_out(shared, PROMPTS, letters, SMALL)
+    torch.manual_seed(0)
+    new = (rollout.logprobs + 0.4 * torch.randn_like(rollout.logprobs)).requires_grad_()
+    clipped_policy_loss(new, rollout.logprobs, rollout.advantages, rollout.mask, 0.2).backward()
+    clipped = 0
+    for row in range(8):
+        told = inspected(rollout, row, new.detach()[row], shared.tokenizer, 0.2)
+        real = rollout.mask[row] & (rollout.advantages[row] != 0)
+        assert told["clipped"] == (new.grad[row] == 0)[rollout.mask[row]].tolist() or not real.all()
+        clipped += sum(told["clipped"])
+    assert 0 < clipped < rollout.mask.sum()
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "sentencepiece"])
+def test_the_texts_of_tokens_spell_the_completion(kind, tmp_path):
+    if kind == "byte-level":
+        tokenizer = make_tokenizer()
+    else:
+        tokenizer = load_tokenizer(get_profile(str(make_llama2_checkpoint(tmp_path / "llama"))))
+    for text in (" dog help", "please never", " the  cat\n<b>&amp;</b>\t1"):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert "".join(token_texts(tokenizer, ids)).strip() == text.strip()
+    pieces = token_texts(tokenizer, tokenizer(" d\u20ac", add_special_tokens=False)["input_ids"] + [2, 99_999])
+    assert "".join(pieces).strip() == "d\\xe2\\x82\\xac</s><99999>"
+    assert all(piece.isprintable() for piece in pieces)
+
+
+def test_a_whole_character_of_several_bytes_is_itself():
+    tokenizer = make_tokenizer()
+    tokenizer.add_tokens(["\u4e2d"])  # as a token of its own, no byte-level one
+    assert token_texts(tokenizer, [len(tokenizer) - 1, 2]) == ["\u4e2d", "</s>"]
+
+
+def test_watched_prompts(shared):
+    config = replace(SMALL, updates=5, watch=2, watch_every=3, learning_rate=2e-2)
+    before = shared.complete(PROMPTS[:2], REFERENCE, max_new_tokens=8, do_sample=False)
+    records = list(train_ppo(shared, PROMPTS, letters, config))
+    assert [len(record["samples"]) for record in records] == [2, 0, 2, 0, 2]  # the first, every third, the last
+    for sample, prompt, text in zip(records[-1]["samples"], PROMPTS, before, strict=False):
+        assert (sample["prompt"], sample["before"]) == (prompt, text)
+        assert [sample["before_reward"], sample["reward"]] == letters(None, [text, sample["completion"]])
+    now = shared.complete(PROMPTS[:2], POLICY, max_new_tokens=8, do_sample=False)
+    assert [sample["completion"] for sample in records[-1]["samples"]] == now != before
+
+
+# -------------------------------------------------------------------------------------------- formulas
+
+
+def test_every_formula_can_be_ones_own(shared):
+    names = ["kl_penalised_rewards", "gae", "masked_whiten", "policy_loss", "value_loss"]
+    called = []
+
+    def own(name):
+        original = getattr(Formulas(), name)
+        return lambda *arguments: (called.append(name), original(*arguments))[1]
+
+    list(
+        train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1), formulas=Formulas(**{n: own(n) for n in names}))
+    )
+    assert sorted(called) == sorted(names[:3] + 4 * names[3:])  # once a rollout; in each of 2 x 2 gradient steps
+
+
+def test_ones_own_formula_decides_what_is_learned(profile, adapters):
+    moved = []
+    for whiten in (Formulas().masked_whiten, lambda x, mask: 0 * x):  # no advantage, no policy gradient
+        shared = SharedBase.load(profile, sft=adapters.sft)
+        before = weights(shared)
+        list(
+            train_ppo(
+                shared, PROMPTS, letters, replace(SMALL, value_coefficient=0.0), formulas=Formulas(masked_whiten=whiten)
+            )
+        )
+        moved.append({name for name in changed(shared, before) if ".policy." in name})
+    assert moved[0] and not moved[1]
 
 
 # -------------------------------------------------------------------------------------------- bad input
@@ -229,6 +373,7 @@ def test_a_stage_closed_early_leaves_what_was_there(profile, runs, stage):
     stream = arguments[stage]()
     next(stream)
     stream.close()
+    shutil.rmtree(runs / "checkpoints")  # of which test_stages.py tells
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
 

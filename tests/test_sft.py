@@ -145,12 +145,16 @@ def test_the_adapter_on_disk_is_the_model_that_was_trained(profile, trained):
             assert (model(ids).logits - loaded(ids).logits).abs().max() > 0.01
 
 
+def untimed(records):
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
 def test_equal_seeds_give_equal_runs_whatever_the_consumer_draws(profile, trained):
     again = []
     for record in train_sft(profile, pairs(48)):
         again.append(record)
-        torch.rand(3) if record["step"] > 10 else None  # after the order of the rows is drawn
-    assert again == trained[0]
+        torch.rand(3)
+    assert untimed(again) == untimed(trained[0])
 
 
 def test_closing_early_stops_the_training_and_writes_nothing(profile, tmp_path):

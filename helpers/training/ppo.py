@@ -9,18 +9,21 @@ et al. 2016 (advantages), Ouyang et al. 2022 (InstructGPT).
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 
 import torch
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
 from ..files import LabError
 from ..models.generation import generate_ids, pad_left, response_mask
 from ..models.loading import prompt_ids as encode_prompts
 from ..models.profiles import Profile
-from ..models.roles import REFERENCE, SharedBase
+from ..models.roles import POLICY, REFERENCE, SharedBase
 from ..objectives import (
     clipped_policy_loss,
     clipped_value_loss,
@@ -32,6 +35,8 @@ from ..objectives import (
     masked_whiten,
     response_logprobs,
 )
+from . import checkpoints
+from .checkpoints import Checkpoint, State
 
 Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 """A reward is any function of prompts and completions that gives one number for each."""
@@ -61,12 +66,26 @@ class PPOConfig:
     max_new_tokens: int | None = None  # None: the profile's max_response_tokens
     temperature: float = 1.0  # of the policy, in sampling and in all its log-probabilities
     seed: int = 0
+    inspect: int = 0  # rollouts of each update whose tokens the record tells, see `inspected`
+    watch: int = 0  # prompts of the set, its first, whose greedy completions some records show
+    watch_every: int = 5  # updates from one such record to the next, after the first and before the last
 
     @classmethod
     def of(cls, profile: Profile, **changes) -> "PPOConfig":
         """The settings to begin with for a profile: the defaults for the tiny model, smaller steps for a large one."""
         large = {"updates": 200, "minibatch_size": 8, "learning_rate": 1e-5, "epochs": 4} if profile.needs_gpu else {}
         return cls(**(large | changes))
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """The mathematics of an update, to be replaced by one's own functions with the signatures of `objectives`."""
+
+    kl_penalised_rewards: Callable[..., Tensor] = kl_penalised_rewards
+    gae: Callable[..., tuple[Tensor, Tensor]] = gae
+    masked_whiten: Callable[..., Tensor] = masked_whiten
+    policy_loss: Callable[..., Tensor] = clipped_policy_loss
+    value_loss: Callable[..., Tensor] = clipped_value_loss
 
 
 @dataclass(frozen=True)
@@ -108,8 +127,29 @@ def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
+def _scored(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
+    """What `reward` gives for each completion, (batch,). Raises LabError unless that is one finite number each."""
+    given = reward(prompts, completions)
+    try:
+        scores = torch.as_tensor(given, dtype=torch.float32, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise LabError(f"the reward gave no numbers ({error}); it must give one for each completion") from None
+    if scores.shape != (len(prompts),):
+        raise LabError(
+            f"the reward gave {tuple(scores.shape)} numbers for {len(prompts)} completions; it must give one each"
+        )
+    if not scores.isfinite().all():
+        bad = int((~scores.isfinite()).nonzero()[0])
+        raise LabError(
+            f"the reward of a completion is {scores[bad].item()}, not a finite number; its prompt: {prompts[bad]!r}"
+        )
+    return scores
+
+
 @torch.no_grad()
-def roll_out(shared: SharedBase, prompts: Sequence[str], reward: Reward, config: PPOConfig) -> Rollout:
+def roll_out(
+    shared: SharedBase, prompts: Sequence[str], reward: Reward, config: PPOConfig, formulas: Formulas = Formulas()
+) -> Rollout:
     """Sample a response to each prompt from the policy, score it, and work out rewards and advantages.
 
     Raises LabError if the reward gives not one finite number for each response.
@@ -125,26 +165,13 @@ def roll_out(shared: SharedBase, prompts: Sequence[str], reward: Reward, config:
     ended = (response_ids == shared.eos_id).any(1)
     completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
 
-    given = reward(prompts, completions)
-    try:
-        scores = torch.as_tensor(given, dtype=torch.float32, device=shared.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise LabError(f"the reward gave no numbers ({error}); it must give one for each completion") from None
-    if scores.shape != (len(prompts),):
-        raise LabError(
-            f"the reward gave {tuple(scores.shape)} numbers for {len(prompts)} completions; it must give one each"
-        )
-    if not scores.isfinite().all():
-        bad = int((~scores.isfinite()).nonzero()[0])
-        raise LabError(
-            f"the reward of a completion is {scores[bad].item()}, not a finite number; its prompt: {prompts[bad]!r}"
-        )
+    scores = _scored(reward, prompts, completions, shared.device)
     scores = scores - config.missing_eos_penalty * (~ended).float()
 
     logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
     ref_logprobs = shared.response_logprobs(prompt_ids, response_ids, REFERENCE, config.temperature)
-    rewards = kl_penalised_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
-    advantages, returns = gae(rewards, values, mask, config.gamma, config.lam)
+    rewards = formulas.kl_penalised_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
+    advantages, returns = formulas.gae(rewards, values, mask, config.gamma, config.lam)
     return Rollout(
         list(prompts),
         completions,
@@ -156,32 +183,102 @@ def roll_out(shared: SharedBase, prompts: Sequence[str], reward: Reward, config:
         ref_logprobs,
         values,
         rewards,
-        masked_whiten(advantages, mask),
+        formulas.masked_whiten(advantages, mask),
         returns,
         ended,
     )
 
 
+def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip: float) -> dict:
+    """One response of a rollout, token by token, as a record holds it: JSON values, rounded to 4 digits.
+
+    new_logprobs: (response,), of its tokens after the update. Returns prompt, completion, score, ended, and lists with
+    an entry a token: token (its text), logprob, ref_logprob, kl, reward, value, advantage (whitened, as used), return,
+    new_logprob, ratio (new policy / old policy), clipped (whether the ratio lies beyond the clip on the side to which
+    the advantage pushes it, where the token has no gradient any more).
+    """
+    real = rollout.mask[row]
+    logprobs, advantages = rollout.logprobs[row], rollout.advantages[row]
+    ratio = (new_logprobs - logprobs).exp()
+    gain = (ratio - 1) * advantages.sign()
+    columns = {
+        "logprob": logprobs,
+        "ref_logprob": rollout.ref_logprobs[row],
+        "kl": kl_k1(logprobs, rollout.ref_logprobs[row]),
+        "reward": rollout.rewards[row],
+        "value": rollout.values[row],
+        "advantage": advantages,
+        "return": rollout.returns[row],
+        "new_logprob": new_logprobs,
+        "ratio": ratio,
+    }
+    return {
+        "prompt": rollout.prompts[row],
+        "completion": rollout.completions[row],
+        "score": round(rollout.scores[row].item(), 4),
+        "ended": bool(rollout.ended[row]),
+        "token": token_texts(tokenizer, rollout.response_ids[row][real].tolist()),
+        **{name: [round(x, 4) + 0.0 for x in values[real].tolist()] for name, values in columns.items()},  # no -0.0
+        "clipped": (gain > clip)[real].tolist(),
+    }
+
+
+def token_texts(tokenizer, ids: Sequence[int]) -> list[str]:
+    """The text of each token; together they spell the response. Bytes that are no character by themselves are shown as
+    \\xe2, an id that the tokenizer does not know as <400>."""
+    pieces = tokenizer.convert_tokens_to_ids("\u2581") not in (
+        None,
+        tokenizer.unk_token_id,
+    )  # sentencepiece, as Llama 2's
+    whole = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+
+    def text(token: str | None, number: int) -> str:
+        if token is None or token in whole:
+            return token or f"<{number}>"
+        if pieces:
+            byte = re.fullmatch("<0x([0-9A-F]{2})>", token)
+            raw = bytes.fromhex(byte[1]) if byte else token.replace("\u2581", " ").encode()
+        else:  # byte-level BPE, as GPT-2's
+            raw = bytes(BYTES[character] for character in token)
+        return raw.decode(errors="backslashreplace")
+
+    return [text(token, number) for token, number in zip(tokenizer.convert_ids_to_tokens(list(ids)), ids, strict=True)]
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """Character of a byte-level token -> byte: a printable Latin-1 character is itself, the rest stand in order."""
+    alphabet = sorted(ByteLevel.alphabet())
+    themselves = {c: ord(c) for c in alphabet if ord(c) < 256}
+    rest = (byte for byte in range(256) if byte not in themselves.values())
+    return themselves | dict(zip((c for c in alphabet if ord(c) > 255), rest, strict=True))
+
+
+BYTES = _byte_level_alphabet()
+
+
 class PPO:
     """PPO on one SharedBase: `update(prompts)` does one update and returns its record."""
 
-    def __init__(self, shared: SharedBase, reward: Reward, config: PPOConfig):
-        self.shared, self.reward, self.config = shared, reward, config
+    def __init__(self, shared: SharedBase, reward: Reward, config: PPOConfig, formulas: Formulas = Formulas()):
+        self.shared, self.reward, self.config, self.formulas = shared, reward, config, formulas
         self.optimizer = torch.optim.AdamW(shared.trainable_parameters(), lr=config.learning_rate, weight_decay=0.0)
+        self.optimizer.zero_grad(set_to_none=True)  # what an interrupted run left
         self.step = 0
+        self.kl: float | None = None  # of the last rollout, nats a response
 
     def update(self, prompts: Sequence[str]) -> dict:
         """One rollout and `epochs` passes over it. The record's rewards are in units of the (normalised) reward model,
-        KL in nats a response, the rest as named."""
+        KL in nats a response, the rest as named; with `config.inspect`, "tokens" holds what `inspected` returns."""
         started = time.perf_counter()
-        rollout = roll_out(self.shared, prompts, self.reward, self.config)
+        rollout = roll_out(self.shared, prompts, self.reward, self.config, self.formulas)
         rolled_out = time.perf_counter()
         losses = self._optimise(rollout)
         self.step += 1
-        kl = rollout.kl.mean().item()
+        self.kl = kl = rollout.kl.mean().item()
         score = rollout.scores.mean().item()
         residual = masked_mean((rollout.returns - rollout.values) ** 2, rollout.mask)
         spread = masked_mean((rollout.returns - masked_mean(rollout.returns, rollout.mask)) ** 2, rollout.mask)
+        tokens = {"tokens": self._inspect(rollout)} if self.config.inspect else {}
         return {
             "step": self.step,
             "reward": score,
@@ -199,7 +296,29 @@ class PPO:
                     rollout.prompts[:4], rollout.completions[:4], rollout.scores[:4].tolist(), strict=True
                 )
             ],
+            **tokens,
         }
+
+    def state(self) -> State:
+        """What a checkpoint keeps of the training."""
+        tensors, groups = checkpoints.optimizer_state(self.optimizer)
+        tensors |= checkpoints.weights(self.shared) | checkpoints.random_state()
+        return State(self.step, tensors, {"groups": groups, "kl": self.kl})
+
+    def load_state(self, state: State) -> None:
+        """Go on from what `state` returned."""
+        checkpoints.load_weights(self.shared, state)
+        checkpoints.load_optimizer(self.optimizer, state, state.facts["groups"])
+        checkpoints.set_random_state(state.tensors)
+        self.step, self.kl = state.step, state.facts["kl"]
+
+    @torch.no_grad()
+    def _inspect(self, rollout: Rollout) -> list[dict]:
+        """The first responses of a rollout, token by token, with what the update made of them."""
+        config, n = self.config, self.config.inspect
+        prompt_ids, response_ids = rollout.prompt_ids[:n], rollout.response_ids[:n]
+        new, _, _ = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
+        return [inspected(rollout, row, new[row], self.shared.tokenizer, config.clip) for row in range(len(new))]
 
     def _optimise(self, rollout: Rollout) -> dict[str, float]:
         """The clipped gradient steps of one update; returns the means of what was seen on the way."""
@@ -228,8 +347,9 @@ class PPO:
         logprobs, values, entropy = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
         old_logprobs = rollout.logprobs[index, :width]
         advantages, returns = rollout.advantages[index, :width], rollout.returns[index, :width]
-        policy_loss = clipped_policy_loss(logprobs, old_logprobs, advantages, mask, config.clip)
-        value_loss = clipped_value_loss(values, rollout.values[index, :width], returns, mask, config.value_clip)
+        old_values = rollout.values[index, :width]
+        policy_loss = self.formulas.policy_loss(logprobs, old_logprobs, advantages, mask, config.clip)
+        value_loss = self.formulas.value_loss(values, old_values, returns, mask, config.value_clip)
         with torch.no_grad():
             log_ratio = logprobs - old_logprobs
             measures = {
@@ -243,11 +363,22 @@ class PPO:
 
 
 def train_ppo(
-    shared: SharedBase, prompts: Sequence[str], reward: Reward | None = None, config: PPOConfig = PPOConfig()
+    shared: SharedBase,
+    prompts: Sequence[str],
+    reward: Reward | None = None,
+    config: PPOConfig = PPOConfig(),
+    *,
+    formulas: Formulas = Formulas(),
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[dict]:
     """Train the policy of `shared` on `prompts`, a record an update; the policy changes in place.
 
     `reward` is any function of (prompts, completions); None takes the reward adapter that `shared` was loaded with.
+    `formulas`: the losses and so on, see there. `checkpoint`: where to keep the run's state, and to go on from; delete
+    it when the policy is stored (`checkpoints.resumable` says what that adds to the records).
+    Yields what `PPO.update` returns. With `config.watch`, "samples" are not of the rollout but of the same prompts at
+    the first, every `watch_every`-th and the last update, and empty at the others: prompt, before (the reference's
+    greedy completion), completion (the policy's, now), before_reward and reward (without the missing-EOS penalty).
     The caller may stop at any record. Raises LabError for an empty prompt set or a prompt over the profile's limit.
     """
     if not prompts:
@@ -257,14 +388,67 @@ def train_ppo(
         if len(ids) > limit:
             raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
     torch.manual_seed(config.seed)
-    ppo = PPO(shared, reward or shared.reward, config)
+    ppo = PPO(shared, reward or shared.reward, config, formulas)
+
+    def start(state: State | None) -> Iterator[dict]:
+        watch = _watcher(ppo, prompts[: config.watch])
+        if state:
+            ppo.load_state(state)
+        for batch in islice(_batches(prompts, config), ppo.step, config.updates):
+            if None not in (config.stop_kl, ppo.kl) and ppo.kl >= config.stop_kl:
+                return
+            record = ppo.update(batch)
+            if config.watch:
+                due = ppo.step in (1, config.updates) or ppo.step % config.watch_every == 0
+                record["samples"] = watch() if due else []
+            yield record
+
+    yield from checkpoints.resumable(start, ppo.state, checkpoint, checkpoint and _fingerprint(ppo, prompts, reward))
+
+
+def _batches(prompts: Sequence[str], config: PPOConfig) -> Iterator[list[str]]:
+    """The prompts of each update: every prompt once, then all again in a new order."""
     rng = random.Random(config.seed)
     queue: list[str] = []
-    for _ in range(config.updates):
-        while len(queue) < config.batch_size:  # every prompt once, then all again in a new order
+    while True:
+        while len(queue) < config.batch_size:
             queue += rng.sample(list(prompts), len(prompts))
-        batch, queue = queue[: config.batch_size], queue[config.batch_size :]
-        record = ppo.update(batch)
-        yield record
-        if config.stop_kl is not None and record["kl"] >= config.stop_kl:
-            return
+        yield queue[: config.batch_size]
+        queue = queue[config.batch_size :]
+
+
+def _watcher(ppo: PPO, prompts: Sequence[str]) -> Callable[[], list[dict]]:
+    """A function that has the policy of that moment complete `prompts`; it draws nothing from the training's random
+    generators."""
+    shared, length = ppo.shared, ppo.config.max_new_tokens
+
+    def greedy(role: str) -> tuple[list[str], list[float]]:
+        if not prompts:
+            return [], []
+        with torch.random.fork_rng():
+            texts = shared.complete(prompts, role, max_new_tokens=length, do_sample=False)
+            return texts, _scored(ppo.reward, prompts, texts, shared.device).tolist()
+
+    before = greedy(REFERENCE)
+
+    def watch() -> list[dict]:
+        names = ("prompt", "before", "before_reward", "completion", "reward")
+        return [dict(zip(names, row, strict=True)) for row in zip(prompts, *before, *greedy(POLICY), strict=True)]
+
+    return watch
+
+
+def _fingerprint(ppo: PPO, prompts: Sequence[str], reward: Reward | None) -> checkpoints.Fingerprint:
+    """What decides a run's records. The policy's first weights are not in it: they are the reference's, or, where a run
+    was stopped and goes on in the same process, its last ones, which the checkpoint replaces."""
+    shared = ppo.shared
+    return {
+        "trainer": "PPO",
+        **asdict(ppo.config),
+        "profile": checkpoints.profile_digest(shared.profile),
+        "base model, SFT or reward model": checkpoints.frozen_digest(shared),
+        "reward scale": checkpoints.digest([shared.score_mean, shared.score_std]),
+        "prompts": checkpoints.digest(list(prompts)),
+        "reward": checkpoints.code_digest(reward) if reward else "reward model",
+        **{name: checkpoints.code_digest(formula) for name, formula in vars(ppo.formulas).items()},
+    }

@@ -20,7 +20,8 @@ from ..models.generation import batches_by_length, pad_right
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Preference
-from .trl_stream import Emit, save_adapter, stream, train
+from .checkpoints import Checkpoint
+from .trl_stream import save_adapter, train
 
 RECORDED = {
     "accuracy": "accuracy",
@@ -56,6 +57,7 @@ def train_reward_model(
     margins: Mapping[int, float] | None = None,
     reference: Sequence[tuple[str, str]] | None = None,
     output: Path | str | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train a LoRA adapter and a score head r on the 4-bit base.
 
@@ -65,9 +67,11 @@ def train_reward_model(
     reference: (prompt, completion) texts on which normalised scores are to have mean 0 and standard
     deviation 1; default: both completions of the first 256 pairs.
     output: folder for the adapter and reward.json (mean, std), written whole at the end.
+    checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
+    (`checkpoints.resumable` says what that adds to the records).
     Yields a record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) -
-    r(rejected)), mean_reward, learning_rate. Returns (model, Normalisation). Stops when closed, and then
-    writes nothing. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
+    r(rejected)), mean_reward, learning_rate; and seconds. Returns (model, Normalisation). Stops when closed, and
+    then writes no adapter. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
     """
     if not pairs:
         raise LabError("there are no preference pairs to train on: give at least one")
@@ -75,33 +79,29 @@ def train_reward_model(
     if reference is None:
         sample = pairs[:REFERENCE_PAIRS]
         reference = [(row.prompt, text) for row in sample for text in (row.chosen, row.rejected)]
-
-    def work(emit: Emit) -> tuple[PeftModel, Normalisation]:
-        tokenizer = load_tokenizer(profile)
-        dataset = reward_dataset(profile, tokenizer, pairs, margins)
-        set_seed(seed)
-        model = get_peft_model(load_base(profile, head="score"), lora_config(profile, "score"))
-        train(
-            RewardTrainer,
-            RewardConfig,
-            profile,
-            stage,
-            model=model,
-            emit=emit,
-            names=RECORDED,
-            seed=seed,
-            train_dataset=dataset,
-            processing_class=tokenizer,
-        )
-        scores = score_texts(profile, model, tokenizer, *zip(*reference, strict=True))
-        normalisation = Normalisation.of(scores)
-        if output is not None:
-            with atomic_folder(output) as folder:
-                save_adapter(model, folder)
-                (folder / "reward.json").write_text(json.dumps(asdict(normalisation), indent=2) + "\n")
-        return model, normalisation
-
-    return (yield from stream(work))
+    tokenizer = load_tokenizer(profile)
+    dataset = reward_dataset(profile, tokenizer, pairs, margins)
+    set_seed(seed)
+    model = get_peft_model(load_base(profile, head="score"), lora_config(profile, "score"))
+    yield from train(
+        RewardTrainer,
+        RewardConfig,
+        profile,
+        stage,
+        model=model,
+        names=RECORDED,
+        seed=seed,
+        checkpoint=checkpoint,
+        train_dataset=dataset,
+        processing_class=tokenizer,
+    )
+    scores = score_texts(profile, model, tokenizer, *zip(*reference, strict=True))
+    normalisation = Normalisation.of(scores)
+    if output is not None:
+        with atomic_folder(output) as folder:
+            save_adapter(model, folder)
+            (folder / "reward.json").write_text(json.dumps(asdict(normalisation), indent=2) + "\n")
+    return model, normalisation
 
 
 def reward_dataset(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset
-from peft import PeftModel, get_peft_model
+from peft import get_peft_model
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
@@ -15,7 +15,8 @@ from ..files import LabError, atomic_folder
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Demonstration
-from .trl_stream import Emit, save_adapter, stream, train
+from .checkpoints import Checkpoint
+from .trl_stream import save_adapter, train
 
 RECORDED = {"mean_token_accuracy": "token_accuracy", "entropy": "entropy", "learning_rate": "learning_rate"}
 
@@ -28,41 +29,40 @@ def train_sft(
     stage: StageConfig | None = None,
     steps: int | None = None,
     output: Path | str | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train a LoRA adapter of the 4-bit base on the completions' tokens, given the prompts.
 
     stage, steps: default to the profile's. output: folder for the adapter, written whole at the end.
+    checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
+    (`checkpoints.resumable` says what that adds to the records).
     Yields a record a step: step, loss (nats per completion token), token_accuracy, entropy (nats),
-    learning_rate. Returns the trained model. Stops when closed, and then writes nothing. Seeds the global
-    random generators. Raises LabError for an empty set, and as `load_base`.
+    learning_rate, seconds. Returns the trained model. Stops when closed, and then writes no adapter. Seeds the
+    global random generators. Raises LabError for an empty set, and as `load_base`.
     """
     if not demonstrations:
         raise LabError("there are no demonstrations to train on: give at least one")
     stage = replace(stage or profile.sft, **({} if steps is None else {"steps": steps}))
-
-    def work(emit: Emit) -> PeftModel:
-        tokenizer = load_tokenizer(profile)
-        dataset = sft_dataset(profile, tokenizer, demonstrations)
-        set_seed(seed)
-        model = get_peft_model(load_base(profile), lora_config(profile, "causal"))
-        train(
-            SFTTrainer,
-            SFTConfig,
-            profile,
-            stage,
-            model=model,
-            emit=emit,
-            names=RECORDED,
-            seed=seed,
-            train_dataset=dataset,
-            processing_class=tokenizer,
-        )
-        if output is not None:
-            with atomic_folder(output) as folder:
-                save_adapter(model, folder)
-        return model
-
-    return (yield from stream(work))
+    tokenizer = load_tokenizer(profile)
+    dataset = sft_dataset(profile, tokenizer, demonstrations)
+    set_seed(seed)
+    model = get_peft_model(load_base(profile), lora_config(profile, "causal"))
+    yield from train(
+        SFTTrainer,
+        SFTConfig,
+        profile,
+        stage,
+        model=model,
+        names=RECORDED,
+        seed=seed,
+        checkpoint=checkpoint,
+        train_dataset=dataset,
+        processing_class=tokenizer,
+    )
+    if output is not None:
+        with atomic_folder(output) as folder:
+            save_adapter(model, folder)
+    return model
 
 
 def sft_dataset(

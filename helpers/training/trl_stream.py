@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import torch
 from peft import PeftModel
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import PrinterCallback
 
 from ..models.loading import sort_adapter_config
 from ..models.profiles import Profile, StageConfig
+from . import checkpoints
+from .checkpoints import Checkpoint, State
 
 Result = TypeVar("Result")
 Emit = Callable[[dict[str, float]], None]
@@ -80,18 +84,21 @@ def train(
     stage: StageConfig,
     *,
     model: PeftModel,
-    emit: Emit,
     names: Mapping[str, str],
     seed: int,
+    checkpoint: Checkpoint | None = None,
     **arguments: Any,
-) -> None:
-    """Train `model`'s adapter with TRL's `trainer(args=config(...), **arguments)`; emit one record a step.
+) -> Iterator[dict[str, float]]:
+    """Train `model`'s adapter with TRL's `trainer(args=config(...), **arguments)`, a record a step.
 
     names: TRL's name of a metric -> its name in the records.
+    checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
     arguments: `train_dataset` (tokenised, with a column "length") and `processing_class`.
     """
     on_gpu = profile.needs_gpu
-    with tempfile.TemporaryDirectory() as folder:
+    recorder = _Recorder(names)
+
+    def work(emit: Emit, state: State | None, folder: str) -> None:
         args = config(
             output_dir=folder,
             seed=seed,
@@ -114,25 +121,99 @@ def train(
             report_to="none",
             disable_tqdm=True,
         )
-        weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-        running = trainer(model=model, args=args, callbacks=[_Records(emit, names)], **arguments)
+        before = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        running = trainer(model=model, args=args, callbacks=[recorder], **arguments)
         if not on_gpu:  # TRL casts the trainable weights of 4-bit models to bfloat16
             for name, parameter in model.named_parameters():
-                if name in weights:
-                    parameter.data = weights[name]
+                if name in before:
+                    parameter.data = before[name]
         running.remove_callback(PrinterCallback)
-        running.train()
-        model.eval()
+        recorder.begin(emit, state)
+        running.train(resume_from_checkpoint=state and _place(model, args, state))
+
+    def start(state: State | None) -> Iterator[dict[str, float]]:
+        if state:
+            checkpoints.load_weights(model, state)
+            if state.step >= stage.steps:  # else one step too many is taken
+                return
+        with tempfile.TemporaryDirectory() as folder:
+            yield from stream(lambda emit: work(emit, state, folder))
+
+    fingerprint = checkpoint and {
+        "trainer": trainer.__name__,
+        "seed": seed,
+        **asdict(stage),
+        "profile": checkpoints.profile_digest(profile),
+        "base model": checkpoints.frozen_digest(model),
+        "data": checkpoints.digest(arguments["train_dataset"].to_dict()),
+    }
+    yield from checkpoints.resumable(start, recorder.snapshot, checkpoint, fingerprint)
+    model.eval()
 
 
-class _Records(TrainerCallback):
-    def __init__(self, emit: Emit, names: Mapping[str, str]) -> None:
-        self.emit, self.names = emit, names
+class _Recorder(TrainerCallback):
+    """Emits a trainer's logs as records, takes its state and gives it one back.
+
+    transformers' own checkpoints are pickles, and they resume inexactly: the rows of an epoch are drawn with torch's
+    generator, which is then not in the state it had when the epoch began. So here it learns from a file only at which
+    step it is; the rest is restored when it calls back.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+        self.trainer: dict[str, Any] | None = None  # model, optimizer and lr_scheduler, once it runs
+
+    def begin(self, emit: Emit, state: State | None) -> None:
+        self.emit, self.state, self.asked = emit, state, time.perf_counter()
+
+    def snapshot(self) -> State | None:
+        if self.trainer is None:
+            return None
+        tensors, groups = checkpoints.optimizer_state(self.trainer["optimizer"])
+        tensors |= checkpoints.weights(self.trainer["model"]) | checkpoints.random_state()
+        schedule = self.trainer["lr_scheduler"].state_dict()
+        facts = {"groups": groups, "schedule": schedule, "epoch_ended": self.epoch_ended}
+        return State(self.step, tensors | {"random.epoch": self.epoch_random}, facts)
+
+    def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, **_) -> None:
+        if self.state:
+            checkpoints.load_weights(model, self.state)
+            checkpoints.load_optimizer(optimizer, self.state, self.state.facts["groups"])
+            lr_scheduler.load_state_dict(self.state.facts["schedule"])
+        self.trainer = {"model": model, "optimizer": optimizer, "lr_scheduler": lr_scheduler}
+
+    def on_epoch_begin(self, args, state, control, **_) -> None:
+        """The order of the epoch's rows is drawn right after this."""
+        if self.state and self.state.facts["epoch_ended"]:
+            checkpoints.set_random_state(self.state.tensors)
+            self.state = None
+        elif self.state:
+            torch.set_rng_state(self.state.tensors["random.epoch"])
+        self.epoch_random = torch.get_rng_state()
+
+    def on_step_begin(self, args, state, control, **_) -> None:
+        if self.state:
+            checkpoints.set_random_state(self.state.tensors)
+            self.state = None
 
     def on_log(self, args, state, control, logs=None, **_) -> None:
         if "loss" in logs:  # the last log is the run's summary
+            self.step, self.epoch_ended = state.global_step, float(state.epoch).is_integer()
             record = {self.names[name]: float(logs[name]) for name in self.names}
-            self.emit({"step": state.global_step, "loss": float(logs["loss"]), **record})
+            seconds = time.perf_counter() - self.asked
+            self.emit({"step": self.step, "loss": float(logs["loss"]), **record, "seconds": seconds})
+            self.asked = time.perf_counter()
+
+
+def _place(model: PeftModel, args: Any, state: State) -> str:
+    """A folder, in the trainer's own, that tells it at which step it goes on; it insists on an adapter."""
+    folder = Path(args.output_dir, "resumed")
+    folder.mkdir()
+    save_adapter(model, folder)
+    place = TrainerState(global_step=state.step, train_batch_size=args.per_device_train_batch_size)
+    place.compute_steps(args, args.max_steps)
+    place.save_to_json(str(folder / "trainer_state.json"))
+    return str(folder)
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:

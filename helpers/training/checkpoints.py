@@ -1,0 +1,233 @@
+"""Checkpoints: a run that was stopped or killed goes on where it was, to the same numbers.
+
+A checkpoint is a folder, written whole or not at all, of JSON and safetensors only:
+
+    checkpoint.json      format, step, the run's fingerprint, and small facts (optimizer settings, schedule)
+    records.jsonl        the records so far
+    state.safetensors    trainable weights, optimizer state, state of torch's random generators
+
+The fingerprint names all that decides a run's numbers: settings, data, the frozen weights it starts from, and the code
+of functions that the reader gave. A checkpoint with another fingerprint is never taken.
+
+On a CPU a resumed run gives the records and weights of one that never stopped, bit for bit; on a GPU up to what its
+kernels round differently from run to run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .. import files
+from ..files import shown
+from ..models.profiles import Profile
+
+FORMAT = 1
+Fingerprint = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a run needs to go on after `step` steps. tensors: by name, see `weights` and the functions after it;
+    facts: JSON values."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often a run writes its state. resume: whether to go on from what is there."""
+
+    folder: Path
+    every: int = 25  # steps
+    resume: bool = True
+
+    def find(self, fingerprint: Fingerprint) -> tuple[State, list[dict]] | None:
+        """The state and the records so far of the run with that fingerprint; None if there are none.
+
+        A checkpoint of another run, or one that cannot be read, is not taken; one line on stderr says so.
+        """
+        folder = files.find_folder(self.folder)
+        if folder is None:
+            return None
+        try:
+            kept = json.loads((folder / "checkpoint.json").read_bytes())
+            if kept["format"] != FORMAT:
+                raise ValueError(f"its format is {kept['format']}, not {FORMAT}")
+            step, facts, other = int(kept["step"]), kept["facts"], _differing(kept["fingerprint"], fingerprint)
+            lines = (folder / "records.jsonl").read_bytes().splitlines()
+            records = [json.loads(line) for line in lines]
+            tensors = load_file(folder / "state.safetensors")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+            self._say(f"cannot be read ({error})")
+            return None
+        if other:
+            if step:  # else nothing is lost
+                self._say(f"is of another run (other {', '.join(other)})")
+            return None
+        return State(step, tensors, facts), records
+
+    def write(self, fingerprint: Fingerprint, state: State, records: list[dict]) -> None:
+        """Replace the checkpoint, whole. Raises LabError if the disk is full or the place cannot be written."""
+        about = {"format": FORMAT, "step": state.step, "fingerprint": dict(fingerprint), "facts": state.facts}
+        with files.atomic_folder(self.folder) as folder:
+            (folder / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+            tensors = {name: t.detach().cpu().contiguous() for name, t in state.tensors.items()}
+            save_file(tensors, folder / "state.safetensors")
+
+    def remove(self) -> None:
+        """Delete the checkpoint, if there is one: for whoever has stored the run's result."""
+        if folder := files.find_folder(self.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # not empty
+                self.folder.parent.rmdir()
+
+    def _say(self, problem: str) -> None:
+        print(f"The checkpoint {shown(self.folder)} {problem}: starting anew.", file=sys.stderr)
+
+
+def resumable(
+    start: Callable[[State | None], Iterator[dict]],
+    snapshot: Callable[[], State | None],
+    checkpoint: Checkpoint | None,
+    fingerprint: Fingerprint,
+) -> Iterator[dict]:
+    """Run `start`, with what its checkpoint holds, and write checkpoints on the way.
+
+    start: gives the stream of the records after a state (None: from the beginning), each with its "step".
+    snapshot: the state after the last record, None if there is nothing to keep yet.
+    Yields first the records made before, each with "replayed": True, then the new ones, the first with "resumed_at":
+    the step of the state it goes on from. Writes the state every `checkpoint.every` steps and when it is closed; what
+    the consumer draws from torch's random generators between two records changes nothing. It leaves the checkpoint
+    when it ends: `checkpoint.remove()` is for the caller, once the result is stored.
+    """
+    records: list[dict] = []
+    state, mark = None, {}
+    if checkpoint and checkpoint.resume and (found := checkpoint.find(fingerprint)):
+        state, records = found
+        mark = {"resumed_at": state.step} if state.step else {}
+        yield from [record | {"replayed": True} for record in records]
+    elif checkpoint:
+        checkpoint.remove()
+        if first := snapshot():  # so that even a run that breaks at once can be begun again as it was
+            checkpoint.write(fingerprint, first, [])
+    stream = start(state)
+    try:
+        for record in stream:
+            records.append(record)
+            written = checkpoint is None or record["step"] % checkpoint.every == 0
+            if checkpoint and written:
+                checkpoint.write(fingerprint, snapshot(), records)
+            drawn = random_state()
+            try:
+                yield record | mark
+            except GeneratorExit:
+                set_random_state(drawn)
+                if not written and not sys.is_finalizing():  # at the interpreter's end too little works
+                    checkpoint.write(fingerprint, snapshot(), records)
+                raise
+            set_random_state(drawn)
+            mark = {}
+    finally:
+        stream.close()
+
+
+# --------------------------------------------------------------------------------------- parts of a state
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    """The trainable weights by name, as they are now and will be changed, not copies."""
+    return {f"weights.{name}": p.detach() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def load_weights(module: nn.Module, state: State) -> None:
+    for name, value in weights(module).items():
+        value.copy_(state.tensors[name])
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict]]:
+    """An optimizer's tensors by name, and its parameter groups (learning rate and so on), which are JSON."""
+    packed = optimizer.state_dict()
+    named = {f"optimizer.{i}.{key}": t for i, values in packed["state"].items() for key, t in values.items()}
+    return named, packed["param_groups"]
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: State, groups: list[dict]) -> None:
+    values: dict[int, dict[str, Tensor]] = {}
+    for name, value in state.tensors.items():
+        if name.startswith("optimizer."):
+            _, i, key = name.split(".", 2)
+            values.setdefault(int(i), {})[key] = value
+    optimizer.load_state_dict({"state": values, "param_groups": groups})
+
+
+def random_state() -> dict[str, Tensor]:
+    """The state of torch's random generators: the CPU's, and the GPUs' where they are in use."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return {"random.cpu": torch.get_rng_state()} | {f"random.cuda.{i}": gpu for i, gpu in enumerate(gpus)}
+
+
+def set_random_state(tensors: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(tensors["random.cpu"])
+    for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+        if (name := f"random.cuda.{i}") in tensors:
+            torch.cuda.set_rng_state(tensors[name], i)
+
+
+# -------------------------------------------------------------------------------- parts of a fingerprint
+
+
+def digest(value: Any) -> str:
+    """A short SHA-256 of a JSON value."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def profile_digest(profile: Profile) -> str:
+    """Of all in a profile but the settings of its stages."""
+    return digest({name: value for name, value in asdict(profile).items() if name not in ("sft", "reward_model")})
+
+
+def frozen_digest(module: nn.Module) -> str:
+    """Of the frozen weights that are not in 4 bits: embeddings, norms, head, frozen adapters. They tell one base model
+    from another as well as all would, and are a small part of a large one."""
+    total = sha256()
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad and parameter.is_floating_point():
+            total.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}".encode())
+            total.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()[:16]
+
+
+def code_digest(function: Callable) -> str:
+    """Of a function's source, with the numbers and texts outside it that it uses: who edits it begins a new run.
+
+    What else it uses is not seen: other functions, objects, files.
+    """
+    code = getattr(function, "__qualname__", type(function).__qualname__)
+    used: dict[str, Any] = {}
+    with suppress(TypeError, OSError, ValueError):  # built-in, or typed into a shell without history
+        code = inspect.getsource(inspect.unwrap(function))
+        scope = inspect.getclosurevars(inspect.unwrap(function))
+        used = {k: v for k, v in (scope.globals | scope.nonlocals).items() if isinstance(v, (int, float, str))}
+    return digest([code, used])
+
+
+def _differing(kept: Mapping, fingerprint: Fingerprint) -> list[str]:
+    now = json.loads(json.dumps(dict(fingerprint)))
+    return [name for name in (now | kept) if (name in now, now.get(name)) != (name in kept, kept.get(name))]
