@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,18 +32,9 @@ def test_kl_figure_marks_the_chosen_betas():
 
 
 @pytest.mark.parametrize("n", [1, 10])
-def test_curves(n):
-    figure = views.curves(RECORDS[:n], total=40)
-    assert len(figure.data) == 8 and f"({n} update" in figure.layout.title.text
-    assert figure.layout.xaxis.range == (0, 41)
-    assert figure.layout.yaxis2.title.text.startswith("KL")
-
-
-def test_a_bundle_holds_the_figure_and_can_be_sent():
-    figure = views.curves(RECORDS)
-    sent = json.loads(json.dumps(views.bundle(figure)))
-    assert sent["text/plain"] == figure.layout.title.text
-    assert len(sent["application/vnd.plotly.v1+json"]["data"]) == 8
+def test_finding(n):
+    assert views.finding(RECORDS[:n]).endswith(f"({n} updates)")
+    assert views.finding(RECORDS).startswith("Proxy reward +0.20 to +0.70 at a KL of 0.3")
 
 
 def test_before_after():

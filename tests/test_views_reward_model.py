@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
 
 from helpers.statistics import Interval
 from helpers.views import reward_model as views
@@ -24,18 +23,26 @@ def check(figure, traces):
 def test_figures():
     check(views.loss_figure(), 2)
     check(views.nf4_figure([0.1, -0.2, 0.3], [0.1, -0.1, 0.1], 0.09), 2)
-    check(views.training_curves(RECORDS), 4)
     check(views.scores_figure(TABLE, TABLE), 2)
+    reliability = TABLE.reset_index().assign(confidence=[0.55, 0.9])
+    check(views.reliability_figure({"raw": reliability, "three times as wide": reliability}), 3)
+    check(views.best_of_n_figure({"gold reward": TABLE, "reward model": TABLE}, [0.0, 1.2]), 2)
     raw = {"yours": np.array([1.0, 2.0, 4.0]), "shipped": np.array([10.0, 12.0])}
     check(views.normalisation_figure(raw, raw), 4)
 
 
 def test_titles_state_what_the_data_say():
     assert "2 values" in views.nf4_figure([0.1, -0.2, 0.3], [0.1, -0.1, 0.1], 0.09).layout.title.text
-    assert views.training_curves(RECORDS).layout.title.text.startswith("Loss 0.70 to 0.68, accuracy 50% to 60%")
+    assert views.finding(RECORDS).startswith("Loss 0.70 to 0.68, accuracy 50% to 60%")
     figure = views.accuracy_figure(TABLE, best=0.9, measured="yours")
     assert "89%" in figure.layout.title.text
     assert "agree" in views.scores_figure(TABLE, TABLE).layout.title.text
+    reliability = TABLE.reset_index().assign(confidence=[0.55, 0.9])
+    assert "says 90% and is right on 55%" in views.reliability_figure({"raw": reliability}).layout.title.text
+    best = TABLE.set_axis([1, 8])
+    figure = views.best_of_n_figure({"gold reward": best}, [0.0, 1.204])
+    assert figure.layout.title.text == "Gold reward: 0.80 with one sample, 0.55 with the best of 8"
+    assert figure.layout.xaxis.ticktext == ("n = 1<br>0.00", "n = 8<br>1.20")
 
 
 def test_rows_are_named_from_the_top_and_their_names_shown_as_text():
@@ -66,8 +73,3 @@ def test_the_scorer_asks_the_judge_and_shows_its_scores():
     area.value = "Other."
     button.click()
     assert asked[-1] == " Other."
-
-
-@pytest.mark.parametrize("window", [1, 10])
-def test_a_single_record_is_drawn(window):
-    check(views.training_curves(RECORDS[:1], window), 4)

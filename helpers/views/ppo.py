@@ -81,35 +81,14 @@ PANELS = {  # record: axis title
 }
 
 
-def curves(records: Sequence[Mapping], total: int | None = None) -> go.Figure:
-    """Proxy reward, KL, entropy and explained variance of the value function, an update at a time."""
-    frame = pd.DataFrame(records)
-    figure = make_subplots(rows=2, cols=2, horizontal_spacing=0.12, vertical_spacing=0.16)
-    for number, (name, axis) in enumerate(PANELS.items()):
-        row, column = number // 2 + 1, number % 2 + 1
-        smooth = frame[name].rolling(5, min_periods=1).mean()
-        figure.add_scatter(
-            x=frame["step"], y=frame[name].round(3), row=row, col=column, mode="markers",
-            marker={"color": "lightgrey", "size": 5}, name="update", showlegend=number == 0, legendgroup="update",
-        )  # fmt: skip
-        figure.add_scatter(
-            x=frame["step"], y=smooth.round(3), row=row, col=column, mode="lines",
-            line={"color": PALETTE[number], "width": 3}, name="mean of 5", showlegend=number == 0, legendgroup="mean",
-        )  # fmt: skip
-        figure.update_yaxes(title_text=axis, row=row, col=column)
-    first, last = frame.head(5).mean(numeric_only=True), frame.tail(5).mean(numeric_only=True)
-    title = (
+def finding(records: Sequence[Mapping]) -> str:
+    """What a run of PPO came to, in one line: means of the first and the last five updates."""
+    frame = pd.DataFrame(records)[["reward", "kl"]]
+    first, last = frame.head(5).mean(), frame.tail(5).mean()
+    return (
         f"Proxy reward {first['reward']:+.2f} to {last['reward']:+.2f} at a KL of {last['kl']:.1f} nats"
         f" ({len(frame)} updates)"
     )
-    styled(figure, title, "", PANELS["reward"], height=520)
-    figure.update_xaxes(range=[0, (total or len(frame)) + 1])
-    return figure.update_xaxes(title_text="update", row=2)
-
-
-def bundle(figure: go.Figure) -> dict:
-    """The figure as a display can be updated with (`raw=True`): shown as itself, it opens a new output each time."""
-    return {"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/plain": figure.layout.title.text}
 
 
 # --- Before and after ---------------------------------------------------------

@@ -13,6 +13,7 @@ from ..statistics import Interval
 from .style import PALETTE, styled
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+DASHES = ("solid", "dash", "dashdot", "dot")
 
 
 def interval_table(intervals: Mapping[str, Interval]) -> pd.DataFrame:
@@ -26,12 +27,7 @@ def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: i
     figure.add_scatter(
         x=table["estimate"],
         y=np.arange(len(table)) + shift,
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": (table["high"] - table["estimate"]).round(3),
-            "arrayminus": (table["estimate"] - table["low"]).round(3),
-        },
+        error_x=_error(table),
         mode="markers",
         marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "color": PALETTE[number]},
         name=name,
@@ -85,31 +81,14 @@ def nf4_figure(original: Sequence[float], quantised: Sequence[float], error: flo
 # --- Training -----------------------------------------------------------------
 
 
-def training_curves(records: Sequence[Mapping], window: int = 10) -> go.Figure:
-    """Loss and accuracy of each training batch, and their means over `window` steps."""
-    frame = pd.DataFrame(records)
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
-    for column, name in enumerate(("loss", "accuracy"), start=1):
-        smooth = frame[name].rolling(window, min_periods=1).mean()
-        figure.add_scatter(
-            x=frame["step"], y=frame[name].round(3), row=1, col=column, name="batch", legendgroup="batch",
-            showlegend=column == 1, mode="markers", marker={"color": "lightgrey", "size": 5},
-        )  # fmt: skip
-        figure.add_scatter(
-            x=frame["step"], y=smooth.round(3), row=1, col=column, name=f"mean of {window} steps", legendgroup="mean",
-            showlegend=column == 1, mode="lines", line={"color": PALETTE[column], "width": 3},
-        )  # fmt: skip
-    figure.add_hline(y=round(float(np.log(2)), 4), line={"dash": "dot", "color": "grey"}, row=1, col=1)
-    figure.add_hline(y=0.5, line={"dash": "dot", "color": "grey"}, row=1, col=2)
-    first, last = frame[["loss", "accuracy"]].head(window).mean(), frame[["loss", "accuracy"]].tail(window).mean()
-    title = (
+def finding(records: Sequence[Mapping], window: int = 10) -> str:
+    """What a training run came to, in one line: means over its first and last `window` batches."""
+    frame = pd.DataFrame(records)[["loss", "accuracy"]]
+    first, last = frame.head(window).mean(), frame.tail(window).mean()
+    return (
         f"Loss {first['loss']:.2f} to {last['loss']:.2f}, accuracy {first['accuracy']:.0%} to {last['accuracy']:.0%}"
-        f" (dotted: guessing)"
+        f" ({len(frame)} steps; guessing: {np.log(2):.2f} and 50%)"
     )
-    styled(figure, title, "step", "loss, nats a pair")
-    figure.update_xaxes(title_text="step")
-    figure.update_yaxes(title_text="accuracy on the batch", tickformat=".0%", row=1, col=2)
-    return figure
 
 
 # --- Accuracy -----------------------------------------------------------------
@@ -145,6 +124,31 @@ def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
     styled(figure, title, "accuracy, with 95 % interval", group, height=max(280, 60 + 45 * len(first)))
     figure.update_layout(margin={"l": 150})
     return figure.update_xaxes(tickformat=".0%")
+
+
+def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Accuracy against confidence (tables as from `evaluation.reliability`); the title speaks of the first one."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0.5, 1], y=[0.5, 1], mode="lines", name="as sure as right", line={"dash": "dot", "color": "grey"}
+    )
+    for number, (name, table) in enumerate(tables.items()):
+        figure.add_scatter(
+            x=table["confidence"].round(3), y=table["estimate"].round(3), name=escape(name), mode="lines+markers",
+            error_y=_error(table), line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
+            text=[f"{n} pairs" for n in table["n"]],
+        )  # fmt: skip
+    surest = next(iter(tables.values())).iloc[-1]
+    title = f"Where it is surest, it says {surest['confidence']:.0%} and is right on {surest['estimate']:.0%}"
+    styled(figure, title, "confidence, P of the text that it prefers", "accuracy, with 95 % interval")
+    return figure.update_xaxes(tickformat=".0%").update_yaxes(tickformat=".0%")
+
+
+def _error(table: pd.DataFrame) -> dict:
+    """The limits of an interval table as plotly's error bars."""
+    above, below = table["high"] - table["estimate"], table["estimate"] - table["low"]
+    return {"type": "data", "symmetric": False, "array": above.round(3), "arrayminus": below.round(3)}
 
 
 # --- Scores -------------------------------------------------------------------
@@ -185,6 +189,26 @@ def normalisation_figure(raw: Mapping[str, Sequence[float]], normalised: Mapping
     title = f"Raw scores have means {means} and any width; normalised ones share one scale"
     styled(figure, title, "raw score", "texts")
     return figure.update_xaxes(title_text="normalised score, standard deviations", row=1, col=2)
+
+
+def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) -> go.Figure:
+    """Mean reward of the best of n against its distance from the model that drew the samples.
+
+    tables: reward -> intervals (as from `interval_table`), a row for each n, named n; kl: nats for each n.
+    """
+    figure = go.Figure()
+    for number, (name, table) in enumerate(tables.items()):
+        figure.add_scatter(
+            x=np.round(kl, 3), y=table["estimate"], name=escape(name), mode="lines+markers", error_y=_error(table),
+            line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
+            marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
+        )  # fmt: skip
+    name, first = next(iter(tables.items()))
+    start, end = first["estimate"].iloc[0], first["estimate"].iloc[-1]
+    title = f"{name.capitalize()}: {start:.2f} with one sample, {end:.2f} with the best of {first.index[-1]}"
+    styled(figure, escape(title), "KL divergence from the model, nats (upper bound)", "mean reward, with 95 % interval")
+    ticks = [f"n = {n}<br>{nats:.2f}" for n, nats in zip(first.index, kl, strict=True)]
+    return figure.update_xaxes(tickvals=np.round(kl, 3), ticktext=ticks)
 
 
 def post_html(prompt: str) -> str:
