@@ -16,7 +16,7 @@ NBVAL := -p no:python --nbval --nbval-current-env --nbval-sanitize-with tests/nb
          --nbval-cell-timeout 300
 # Labs are executed and compared from nothing, on the default profile, with no network for models.
 FROM_NOTHING = runs=$$(mktemp -d); trap 'rm -rf "$$runs"' EXIT; \
-               export RLHF_RUNS="$$runs" RLHF_PROFILE=tiny HF_HUB_OFFLINE=1
+               export RLHF_RUNS="$$runs" RLHF_WORK="$$runs/work" RLHF_PROFILE=tiny HF_HUB_OFFLINE=1
 
 .PHONY: help
 help:  ## List the commands (default)

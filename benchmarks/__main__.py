@@ -39,7 +39,7 @@ def measure_pipeline(seeds: int, reuse: bool = False) -> dict:
         subprocess.run(
             [sys.executable, "-m", "helpers", "pipeline", *options, str(target)],
             cwd=files.ROOT,
-            env={**os.environ, "RLHF_RUNS": runs},
+            env={**os.environ, "RLHF_RUNS": runs, "RLHF_WORK": runs},
             check=True,
         )
         return json.loads(target.read_text("utf-8"))

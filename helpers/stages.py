@@ -135,7 +135,6 @@ def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[di
     for name, config in ({"ppo": PPOConfig.of(profile, inspect=1, watch=2, **changes)} | betas).items():
         runs[name] = _recorded_with_gold(profile, name, config)
     # After PPO, which would take this short reward model for the reader's own.
-    runs["sft"] = sft(profile, steps=steps, record="sft")
     runs["reward_model"] = reward_model(profile, steps=steps or RECORDED_REWARD_STEPS, record="reward_model")
     for name, run in runs.items():
         yield from ({"recording": name} | record for record in run)

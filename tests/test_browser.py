@@ -13,6 +13,7 @@ LAB = ROOT / "labs" / "00_start_here.ipynb"
 @pytest.mark.skipif(not LAB.exists(), reason=f"{LAB.name} is absent")
 def test_run_all_in_jupyterlab(tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
     labs = shutil.copytree(LAB.parent, tmp_path / "labs", ignore=shutil.ignore_patterns(".*"))
     try:
         with open_notebook(labs / LAB.name) as notebook:

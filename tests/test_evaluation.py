@@ -15,6 +15,7 @@ from helpers.evaluation import (
     length_baseline,
     length_margins,
     pair_scores,
+    reliability,
     sample,
     win_rates,
 )
@@ -22,6 +23,7 @@ from helpers.models.roles import BASE, POLICY, REFERENCE, SharedBase
 from helpers.preferences import Preference
 from helpers.simulation.gold import gold_reward
 from helpers.simulation.posts import draw_posts
+from helpers.statistics import expected_calibration_error
 
 from .shared_base import PROMPTS
 
@@ -121,3 +123,13 @@ def test_two_judges_are_compared_on_the_same_pairs():
     assert gain.estimate == pytest.approx(0.05) and gain.low > 0
     assert accuracy(better, 0 * better).low < accuracy(worse, 0 * worse).high
     assert accuracy_gain([0.0, 2.0], [5.0, -1.0]).estimate == pytest.approx(0.25)  # a tie is half right
+
+
+def test_reliability_has_a_row_for_each_bin_that_holds_something():
+    table = reliability([0.55, 0.58, 1.0, 0.95], [True, False, True, True])
+    assert table["confidence"].tolist() == pytest.approx([0.565, 0.975])
+    assert table["estimate"].tolist() == [0.5, 1.0] and table["n"].tolist() == [2, 2]
+    assert (table["low"] < table["estimate"]).all() and (table["high"] >= table["estimate"]).all()
+    gap = (table["estimate"] - table["confidence"]).abs()
+    error = expected_calibration_error([0.55, 0.58, 1.0, 0.95], [True, False, True, True])
+    assert np.average(gap, weights=table["n"]) == pytest.approx(error)

@@ -111,10 +111,10 @@ def test_the_shipped_recordings_can_be_made(profile, runs, tmp_path, monkeypatch
     of = lambda profile, **changes: replace(SMALL, **changes)  # noqa: E731
     monkeypatch.setattr(PPOConfig, "of", of)
     records = list(stages.record_shipped(profile, steps=2))
-    names = ["sft", "reward_model", "ppo", "ppo-beta-0", "ppo-beta-0.02", "ppo-beta-0.2"]
+    names = ["ppo", "ppo-beta-0", "ppo-beta-0.02", "ppo-beta-0.2", "reward_model"]
     assert list(dict.fromkeys(r["recording"] for r in records)) == names
     assert {row["name"]: row["records"] for row in list_recordings("other")} == dict.fromkeys(names, 2)
-    for name in names[2:]:
+    for name in names[:-1]:
         recording = load_recording(name, "other")
         assert all(-3 <= r["gold"] <= 3 for r in recording.records) and recording.created == ""
     ppo = load_recording("ppo", "other")

@@ -226,19 +226,17 @@ def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip:
 def token_texts(tokenizer, ids: Sequence[int]) -> list[str]:
     """The text of each token; together they spell the response. Bytes that are no character by themselves are shown as
     \\xe2, an id that the tokenizer does not know as <400>."""
-    pieces = tokenizer.convert_tokens_to_ids("\u2581") not in (
-        None,
-        tokenizer.unk_token_id,
-    )  # sentencepiece, as Llama 2's
+    space = tokenizer.convert_tokens_to_ids("▁")
+    sentencepiece = space not in (None, tokenizer.unk_token_id)  # as Llama 2's; else byte-level BPE, as GPT-2's
     whole = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
 
     def text(token: str | None, number: int) -> str:
         if token is None or token in whole:
             return token or f"<{number}>"
-        if pieces:
+        if sentencepiece:
             byte = re.fullmatch("<0x([0-9A-F]{2})>", token)
-            raw = bytes.fromhex(byte[1]) if byte else token.replace("\u2581", " ").encode()
-        else:  # byte-level BPE, as GPT-2's
+            raw = bytes.fromhex(byte[1]) if byte else token.replace("▁", " ").encode()
+        else:
             raw = bytes(BYTES[character] for character in token)
         return raw.decode(errors="backslashreplace")
 
