@@ -34,7 +34,7 @@ def test_kl_figure_marks_the_chosen_betas():
 @pytest.mark.parametrize("n", [1, 10])
 def test_finding(n):
     assert views.finding(RECORDS[:n]).endswith(f"({n} updates)")
-    assert views.finding(RECORDS).startswith("Proxy reward +0.20 to +0.70 at a KL of 0.3")
+    assert views.finding(RECORDS).startswith("Proxy reward +0.20 to +0.70 at a KL of 0.4 nats (10 updates)")
 
 
 def test_before_after():

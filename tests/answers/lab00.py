@@ -191,7 +191,7 @@ def each_run(arms, logits):
 def autograd(logits, arms):
     logits = torch.tensor(logits, requires_grad=True)
     chosen = logits.log_softmax(-1).gather(1, torch.as_tensor(arms)[:, None])
-    return torch.autograd.grad(chosen.sum(), logits)[0]
+    return torch.autograd.grad(chosen.sum(), logits)[0].numpy()
 
 
 def descending(logits, arms):
