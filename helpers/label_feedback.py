@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .label_files import first_answers
+from .label_files import first_answers, in_small_world
 from .label_store import Label, LabelStore, TextRating, pair_digest
 from .labelling import YOU
 from .preferences import Pair, Preference
 from .simulation.annotators import ANNOTATORS, choose
-from .simulation.gold import GoldScore, score, stated_facts
-from .simulation.wording import ESSENTIAL
+from .simulation.gold import GoldScore, score
 from .statistics import Interval, accuracy_interval, cohen_kappa, verdict
 
 MINIMUM = 10
@@ -110,11 +109,11 @@ def _asked_again(labels: Iterable[Label]) -> tuple[list[str], list[str]]:
 
 
 def _scored(labels: Iterable[Label]) -> list[tuple[Pair, GoldScore, GoldScore]]:
-    """The pairs whose posts the gold reward can read (they state a goal, a constraint and a question), as it sees
-    their two completions."""
+    """The pairs whose posts the gold reward can read, and how it sees their two completions."""
     pairs = [label.pair for label in labels]
-    readable = [p for p in pairs if {m.fact.kind for m in stated_facts(p.prompt)}.issuperset(ESSENTIAL)]
-    return [(p, score(p.prompt, p.completion_a), score(p.prompt, p.completion_b)) for p in readable]
+    return [
+        (p, score(p.prompt, p.completion_a), score(p.prompt, p.completion_b)) for p in pairs if in_small_world(p.prompt)
+    ]
 
 
 def _gold(scored: Iterable[tuple[Pair, GoldScore, GoldScore]]) -> Judgements:

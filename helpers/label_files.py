@@ -22,6 +22,8 @@ from .preferences import (
     read_preferences,
     read_prompts,
 )
+from .simulation.gold import stated_facts
+from .simulation.wording import ESSENTIAL
 
 DEMO = "demo"  # the scripted annotator of data/labels/demo.jsonl
 
@@ -197,13 +199,19 @@ def _pair_id(row: Preference) -> str:
 # --- Which labels a lab uses --------------------------------------------------
 
 
+def in_small_world(prompt: str) -> bool:
+    """Whether a post is of the simulated kind: the gold reward finds a goal, a constraint and a question in it."""
+    return {mention.fact.kind for mention in stated_facts(prompt)}.issuperset(ESSENTIAL)
+
+
 def labels_or_demo(
-    minimum: int = 20, annotator: str | None = None, store: LabelStore | None = None
+    minimum: int = 20, annotator: str | None = None, store: LabelStore | None = None, natural: bool = False
 ) -> list[Preference]:
     """The student's own labels if there are at least `minimum`, else the demo annotator's; prints which.
 
-    annotator: default whoever has the most labels in the store. Labels of posts that the labs measure on
-    (validation, test and held-out ones) are left out: training on them would be cheating.
+    annotator: default whoever has the most labels in the store. natural: those of posts outside the small world
+    too, which the tiny model cannot read. Labels of posts that the labs measure on (validation, test and held-out
+    ones) are left out: training on them would be cheating.
     """
     store = store or LabelStore()
     names = Counter(label.annotator for label in store.labels())
@@ -211,13 +219,13 @@ def labels_or_demo(
     measured = {row.prompt for split in ("validation", "test") for row in load_preferences(split)}
     measured |= {row.prompt for row in read_prompts("heldout")}
     exported = export_preferences(store, annotator=annotator)
-    own = [row for row in exported if row.prompt not in measured]
-    left_out = f" ({len(exported) - len(own)} of posts to measure on left out)" if len(own) < len(exported) else ""
+    unmeasured = [row for row in exported if row.prompt not in measured]
+    own = [row for row in unmeasured if natural or in_small_world(row.prompt)]
+    left_out = {"posts to measure on": len(exported) - len(unmeasured), "other posts": len(unmeasured) - len(own)}
+    said = "".join(f"; {n} of {what} left out" for what, n in left_out.items() if n)
     if len(own) >= minimum:
-        print(f"Labels: {len(own)} of your own, by {annotator!r}{left_out}")
+        print(f"Labels: {len(own)} of your own, by {annotator!r}{said}")
         return own
     demo = read_preferences(files.DATA / "labels" / "demo.jsonl")
-    print(
-        f"Labels: {len(demo)} recorded ones of the demo annotator; your own: {len(own)} of {minimum} needed{left_out}"
-    )
+    print(f"Labels: {len(demo)} recorded ones of the demo annotator; your own: {len(own)} of {minimum} needed{said}")
     return demo

@@ -30,7 +30,7 @@ def test_exercises_in_jupyterlab(tmp_path, monkeypatch):
             page.set_default_timeout(20_000)
             assert notebook.run_all(120)
             text = page.locator(".jp-OutputArea-output")
-            assert "right for small gaps" in text.first.inner_text()  # -inf far apart: the misconception is named
+            assert "is -inf in float32" in text.first.inner_text()  # the misconception is named
 
             page.get_by_role("button", name="Hint 1 of 3").click()
             page.get_by_text("Hint 1: The probability that the chosen one wins").wait_for()

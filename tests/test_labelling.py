@@ -21,6 +21,7 @@ from helpers.label_files import (
     export_preferences,
     first_answers,
     import_preferences,
+    in_small_world,
     labels_or_demo,
     merge_labels,
 )
@@ -422,7 +423,7 @@ def test_the_demo_labels_stand_in_until_there_are_enough(store, capsys):
     assert {row.annotator for row in demo} == {"demo"} and len(demo) == 400
     assert not store.path.exists()
     assert capsys.readouterr().out == "Labels: 400 recorded ones of the demo annotator; your own: 0 of 20 needed\n"
-    session = LabellingSession(PAIRS[:20], "ann", store, repeat_every=0)
+    session = LabellingSession(read_pairs("train")[:20], "ann", store, repeat_every=0)
     answer_all(session, lambda question: session.choose("left", 1))
     assert labels_or_demo() == export_preferences(store, None, "ann")
     assert capsys.readouterr().out == "Labels: 20 of your own, by 'ann'\n"
@@ -433,12 +434,19 @@ def test_the_demo_labels_stand_in_until_there_are_enough(store, capsys):
     assert labels_or_demo(minimum=1, annotator="bob") == demo
 
 
-def test_labels_of_posts_to_measure_on_are_not_trained_on(store, capsys):
-    for pairs in (read_pairs("test")[:15], read_pairs("train")[:6]):
+def test_labels_that_a_lab_must_not_or_cannot_train_on(store, capsys):
+    for pairs in (read_pairs("test")[:15], PAIRS[:3], read_pairs("train")[:6]):
         session = LabellingSession(pairs, "ann", store, repeat_every=0)
         answer_all(session, lambda question, session=session: session.choose("left", 1))
-    assert len(labels_or_demo(minimum=6)) == 6
-    assert "6 of your own, by 'ann' (15 of posts to measure on left out)" in capsys.readouterr().out
+    assert {row.id.split("-")[0] for row in labels_or_demo(minimum=6)} == {"train"}
+    left_out = "15 of posts to measure on left out; 3 of other posts left out"
+    assert capsys.readouterr().out == f"Labels: 6 of your own, by 'ann'; {left_out}\n"
+    assert len(labels_or_demo(minimum=6, natural=True)) == 9
+
+
+def test_which_posts_are_of_the_small_world():
+    assert all(in_small_world(pair.prompt) for pair in read_pairs("validation")[:50])
+    assert not any(in_small_world(pair.prompt) for pair in PAIRS + read_pairs("natural"))
 
 
 def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
