@@ -166,7 +166,8 @@ def _short(value: Any) -> Any:
     """Floats with 5 digits, NaN and infinity as None; the rest as it is."""
     match value:
         case float():
-            return float(f"{value:.5g}") if math.isfinite(value) else None
+            short = float(f"{value:.5g}")  # infinite just below the largest float
+            return short if math.isfinite(short) else value if math.isfinite(value) else None
         case list() | tuple():
             return [_short(item) for item in value]
         case dict():

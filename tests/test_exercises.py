@@ -208,6 +208,13 @@ def test_an_answer_with_parameters_in_another_order_serves_the_lab_as_the_refere
     assert answer(x, weights) == answer(x=x, weights=weights) == answer(x, weights=weights) == 1.25
 
 
+def test_an_answer_with_names_of_its_own_serves_the_lab_as_the_reference_would():
+    x, weights = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 1.0])
+    for own in (named(lambda a, b: right(a, b)), named(lambda x, w: right(x, w))):
+        answer = exercises.check(own)
+        assert answer(x, weights) == answer(x=x, weights=weights) == answer(x, weights=weights) == 1.25
+
+
 def test_unknown_name_is_said_and_the_function_kept(capsys):
     answer = named(lambda: 3, "wheighted_mean")
     assert exercises.check(answer) is answer

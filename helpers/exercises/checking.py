@@ -71,16 +71,20 @@ def judge(exercise: Exercise, answer: Any, seed: int | None = None, seconds: flo
 
 
 def in_order_of_reference(exercise: Exercise, answer: Callable) -> Callable:
-    """The answer, callable as the reference is, whatever the order of its own parameters."""
-    names = [name for name in _parameters(answer) or () if name in exercise.parameters]
-    if names == list(exercise.parameters) or not names:
+    """The answer, callable as the reference is, whatever the order and the names of its own parameters."""
+    names, asked = _parameters(answer), exercise.parameters
+    if names is None or tuple(names[: len(asked)]) == asked:
         return answer
 
-    def reordered(*positional: Any, **named: Any) -> Any:
-        return answer(**dict(zip(exercise.parameters, positional, strict=False)), **named)
+    def adapted(*positional: Any, **named: Any) -> Any:
+        given = dict(zip(asked, positional, strict=False)) | named
+        if set(asked) <= set(names):
+            return answer(**given)
+        in_order = [given.pop(name) for name in asked if name in given]  # names of its own
+        return answer(*in_order, **given)
 
-    reordered.__name__ = exercise.name
-    return reordered
+    adapted.__name__ = exercise.name
+    return adapted
 
 
 # --- Calling ------------------------------------------------------------------
