@@ -89,7 +89,8 @@ class _Aide(Fed):
         if (card) {
           card.setAttribute("role", "group");
           card.setAttribute("aria-label", name);
-          card.setAttribute("data-lm-suppress-shortcuts", "true");
+          // on the focused element itself: JupyterLab looks from there upwards, and takes the first match
+          card.addEventListener("focusin", e => e.target.setAttribute("data-lm-suppress-shortcuts", "true"));
         } else if (here) requestAnimationFrame(() => adopt(name));
       };
       return {
