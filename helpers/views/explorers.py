@@ -16,6 +16,8 @@ from ..objectives import bradley_terry_probability, clipped_policy_loss, margin_
 from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
 from .live import series
 
+SKY = "#88CCEE"  # for areas; too light for lines
+
 # --- Bradley-Terry ------------------------------------------------------------
 
 GAPS = np.linspace(-6, 6, 61)
@@ -245,9 +247,10 @@ def decoding_figure(
         bars.loc[shown] = rest["sampled"].sum(), rest["probability"][~rest["kept"]].sum(), rest["probability"].sum()
     bars = bars.round(4)
     x = list(range(len(bars)))
+    filled = {"color": SKY, "line": {"color": INK[0], "width": 1}}
     hatched = {"color": "white", "line": {"color": INK[3], "width": 1}, "pattern": {"shape": "/", "fgcolor": INK[3]}}
     figure = go.Figure()
-    figure.add_bar(x=x, y=bars["sampled"], name="drawn with", marker={"color": INK[0]}, hovertemplate="%{y:.1%}")
+    figure.add_bar(x=x, y=bars["sampled"], name="drawn with", marker=filled, hovertemplate="%{y:.1%}")
     figure.add_bar(x=x, y=bars["cut"], name="cut by p", marker=hatched, hovertemplate="%{y:.1%}")
     figure.add_scatter(
         x=x, y=bars["all"], name="probability at T", mode="markers", hovertemplate="%{y:.1%}",
@@ -307,7 +310,7 @@ def nf4_figure(
     figure = go.Figure()
     figure.add_bar(
         x=((edges[1:] + edges[:-1]) / 2).round(4), y=share.round(5), width=edges[1] - edges[0], name="weights",
-        marker_color="#88CCEE", showlegend=False,
+        marker_color=SKY, showlegend=False,
     )  # fmt: skip
     top = 1.15 * float(share.max())
     for name, grid, y, symbol, ink in (
@@ -317,7 +320,7 @@ def nf4_figure(
             x=np.round(grid, 4), y=[y] * len(grid), name=f"{name} grid", mode="markers", showlegend=False,
             marker={"symbol": symbol, "size": 11, "color": ink, "line_width": 2},
         )  # fmt: skip
-    ticks = np.arange(0, top, 0.01 if top < 0.08 else 0.05).round(2)
+    shares = np.arange(0, top, 0.01 if top < 0.08 else 0.05).round(2)
     blocks = sorted(errors)
     for place, (name, symbol, dash, ink) in enumerate(
         (("NF4", "circle", "solid", INK[0]), ("even grid (int4)", "square", "dash", INK[2]))
@@ -337,8 +340,8 @@ def nf4_figure(
         xaxis={"domain": [0, 0.54], "range": [-1.05, 1.05]},
         yaxis={
             "range": [-0.4 * top, top],
-            "tickformat": ".0%",
-            "tickvals": ticks,
+            "tickvals": [*shares, -0.1 * top, -0.25 * top],
+            "ticktext": [*(f"{share:.0%}" for share in shares), "NF4", "even"],
         },
         xaxis2={"domain": [0.68, 1], "anchor": "y2", "title": "block size", "type": "category"},
         yaxis2={"anchor": "x2", "title": "relative error", "tickformat": ".0%", "rangemode": "tozero"},

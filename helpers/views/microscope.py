@@ -197,7 +197,8 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
         )
     low, high = values["ratio"].min(), values["ratio"].max()
     widest = np.nanmax([clip, 1 - low, high - 1]) * 1.15
-    figure.update_layout({_axis(5, "yaxis"): {"range": [1 - widest, 1 + widest]}})
+    span = {"range": [1 - widest, 1 + widest], "tickvals": [round(1 - clip, 3), 1, round(1 + clip, 3)]}
+    figure.update_layout({_axis(5, "yaxis"): span})
     ticks = [escape(visible(token, 12), quote=False) for token in frame["token"]]
     figure.update_xaxes(
         anchor=_axis(len(ROWS) - 1), range=[-0.7, len(frame) - 0.3], tickvals=x, ticktext=ticks, tickangle=-60,
