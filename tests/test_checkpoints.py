@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.files import ROOT, LabError
@@ -77,6 +77,7 @@ WHOLE = list(Toy().run(None))
 
 
 @settings(max_examples=30, deadline=None)
+@example(every=5, ends=[(13, False), (11, False)])
 @given(
     every=st.integers(1, 6),
     ends=st.lists(st.tuples(st.integers(1, 14), st.booleans()), max_size=4),
@@ -100,8 +101,8 @@ def test_however_often_it_is_stopped_or_killed_it_ends_in_the_same_records(every
         assert [r.get("replayed", False) for r in seen] == [r["step"] <= done for r in seen]
         marked = {r["step"]: r["resumed_at"] for r in seen if "resumed_at" in r}
         assert marked == ({done + 1: done} if 0 < done < len(seen) else {})
-        reached = min(n, 12)
-        done = max(done, reached // every * every if killed else reached)
+        reached, closed = min(n, 12), n <= 12 and not killed  # a run that ends leaves its last checkpoint as it is
+        done = max(done, reached if closed else reached // every * every)
     assert bare(Toy().run(checkpoint)) == WHOLE
     checkpoint.remove()
     assert not list(folder.parent.parent.glob(f"{folder.parent.name}/*"))

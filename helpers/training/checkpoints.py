@@ -128,6 +128,7 @@ def resumable(
         if first := snapshot():  # so that even a run that breaks at once can be begun again as it was
             checkpoint.write(fingerprint, first, [])
     stream = start(state)
+    finalizing = sys.is_finalizing  # kept here: when the interpreter ends, this module's names are gone before its runs
     try:
         for record in stream:
             records.append(record)
@@ -138,8 +139,8 @@ def resumable(
             try:
                 yield record | mark
             except GeneratorExit:
-                set_random_state(drawn)
-                if not written and not sys.is_finalizing():  # at the interpreter's end too little works
+                if not written and not finalizing():
+                    set_random_state(drawn)
                     checkpoint.write(fingerprint, snapshot(), records)
                 raise
             set_random_state(drawn)

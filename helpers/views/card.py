@@ -223,7 +223,8 @@ class Chart(Fed):
         if (!width || !figure) return;
         const { title, ...layout } = figure.layout, margin = { ...layout.margin, t: 30 };
         const height = layout.height - layout.margin.t + 30;
-        await plotly.react(box, figure.data, { ...layout, width, height, margin }, { displaylogo: false });
+        const config = { modeBarButtons: [["toImage"]], displaylogo: false };
+        await plotly.react(box, figure.data, { ...layout, width, height, margin }, config);
       };
       const watch = new ResizeObserver(([{ contentRect }]) => {
         if (Math.round(contentRect.width) === width) return;
