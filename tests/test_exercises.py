@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 from helpers import exercises
 from helpers.exercises import catalogue
 from helpers.exercises.checking import judge
-from helpers.exercises.exercise import Exercise, Misconception, normal
+from helpers.exercises.exercise import Exercise, Misconception
+from helpers.exercises.inputs import normal
 from helpers.exercises.progress import Progress
 from helpers.exercises.questions import Choice, Forecast, Guess, Question, compared, is_right
 from helpers.files import LabError
@@ -82,6 +84,23 @@ def test_right_in_any_order_of_parameters_and_by_any_names():
 
 def test_misconception_is_named():
     assert judge(EXERCISE, lambda x, weights: sum(x) / len(x)).misconception == "plain"
+
+
+def test_mistake_is_named_though_the_gradient_is_wrong_too():
+    assert judge(EXERCISE, lambda x, weights: x.mean().detach()).misconception == "plain"
+
+
+def test_right_numbers_of_the_other_kind_are_refused():
+    """The lab calculates on with them: a tensor has a gradient and a device, numpy has neither."""
+    exercise = replace(EXERCISE, gradients=())
+    assert judge(exercise, right).status == "right"
+    verdict = judge(exercise, lambda x, weights: right(x, weights).numpy())
+    assert (verdict.status, verdict.misconception) == ("wrong", None)
+    assert "needs them as a torch tensor" in verdict.message
+
+    exercise = replace(exercise, reference=lambda x, weights: right(x, weights).item())
+    assert judge(exercise, lambda x, weights: right(x, weights).tolist()).status == "right"
+    assert "needs plain numbers" in judge(exercise, right).message
 
 
 def test_stub_is_to_do():

@@ -11,7 +11,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +40,7 @@ class Outcome:
     """What one call gave: its value and its gradients as arrays, or the error that it raised."""
 
     value: Any = None
+    tensors: bool = False  # whether the value is a tensor, or holds one
     gradients: Mapping[str, np.ndarray] | None = None
     error: Exception | None = None
     changed: str | None = None  # the argument that the call changed
@@ -100,7 +101,8 @@ def _outcome(exercise: Exercise, function: Callable, case: Arguments) -> Outcome
     except Exception as error:
         return Outcome(error=error)
     changed = [name for name in case if not _close(_plain(given[name]), _plain(case[name]))]
-    return Outcome(value, gradients, changed=changed[0] if changed else None)
+    tensors = any(isinstance(output, Tensor) for output in _outputs(raw))
+    return Outcome(value, tensors, gradients, changed=changed[0] if changed else None)
 
 
 def _call(exercise: Exercise, function: Callable, arguments: Arguments) -> Any:
@@ -146,8 +148,7 @@ def _gradients(exercise: Exercise, raw: Any, given: Arguments) -> dict[str, np.n
     """Gradients of a fixed random combination of the outputs, zero where nothing flows."""
     if not exercise.gradients:
         return None
-    outputs = [output for output in (raw if isinstance(raw, tuple | list) else [raw]) if isinstance(output, Tensor)]
-    outputs = [output for output in outputs if output.requires_grad]
+    outputs = [output for output in _outputs(raw) if isinstance(output, Tensor) and output.requires_grad]
     inputs = {name: given[name] for name in exercise.gradients if isinstance(given.get(name), Tensor)}
     inputs = {name: tensor for name, tensor in inputs.items() if tensor.requires_grad}
     if not outputs or not inputs:
@@ -159,6 +160,10 @@ def _gradients(exercise: Exercise, raw: Any, given: Arguments) -> dict[str, np.n
         name: np.zeros(tuple(tensor.shape)) if gradient is None else gradient.double().numpy()
         for (name, tensor), gradient in zip(inputs.items(), found, strict=True)
     }
+
+
+def _outputs(raw: Any) -> Sequence[Any]:
+    return raw if isinstance(raw, tuple | list) else [raw]
 
 
 def _plain(value: Any) -> Any:
@@ -187,21 +192,48 @@ def _compare(exercise: Exercise, cases: Sequence[Arguments], got: Sequence[Outco
     expected = [_outcome(exercise, exercise.reference, case) for case in cases]
     right = [_same(exercise, a, b) for a, b in zip(got, expected, strict=True)]
     changed = next((outcome.changed for outcome in got if outcome.changed), None)
-    if all(right) and changed is None:
-        return Verdict("right", "right")
     if changed is not None:
         return Verdict(
             "wrong", f"it changes its input `{changed}`: the caller still needs it; work on a copy", "changes"
         )
-    for misconception in exercise.misconceptions:
-        mistaken = [_outcome(exercise, misconception.wrong, case) for case in cases]
-        telling = [not _same(exercise, m, e) for m, e in zip(mistaken, expected, strict=True)]
-        shown = [_same(exercise, g, m) for g, m, tells in zip(got, mistaken, telling, strict=True) if tells]
-        if shown and all(shown):
-            return Verdict("wrong", misconception.says, misconception.key)
+    if all(right):
+        return _kind_problem(got, expected) or Verdict("right", "right")
+    all_mistaken = [[_outcome(exercise, m.wrong, case) for case in cases] for m in exercise.misconceptions]
+    for with_gradients in (True, False):  # a wrong gradient besides does not hide a mistake that the values show
+        for misconception, mistaken in zip(exercise.misconceptions, all_mistaken, strict=True):
+            if _shows(exercise, got, mistaken, expected, with_gradients):
+                return Verdict("wrong", misconception.says, misconception.key)
     first = min((i for i, fine in enumerate(right) if not fine), key=lambda i: _size(cases[i]))
     pattern = _pattern([outcome.value for outcome in got], [outcome.value for outcome in expected])
     return Verdict("wrong", pattern or _describe(exercise, cases[first], got[first], expected[first]))
+
+
+def _kind_problem(got: Sequence[Outcome], expected: Sequence[Outcome]) -> Verdict | None:
+    """Right numbers, but not of the kind that the lab's next cells calculate with."""
+    for a, b in zip(got, expected, strict=True):
+        if b.tensors and not a.tensors:
+            return Verdict("wrong", "the values are right, but the lab needs them as a torch tensor")
+        if a.tensors and not b.tensors:
+            return Verdict(
+                "wrong", "the values are right, but as a tensor: the lab needs plain numbers (.item(), .numpy())"
+            )
+    return None
+
+
+def _shows(
+    exercise: Exercise,
+    got: Sequence[Outcome],
+    mistaken: Sequence[Outcome],
+    expected: Sequence[Outcome],
+    with_gradients: bool,
+) -> bool:
+    """Whether an answer gives what the mistaken function gives, wherever that differs from what is expected."""
+    if not with_gradients:
+        got, mistaken, expected = ([replace(o, gradients=None) for o in side] for side in (got, mistaken, expected))
+    telling = [not _same(exercise, m, e) for m, e in zip(mistaken, expected, strict=True)]
+    return any(telling) and all(
+        _same(exercise, g, m) for g, m, tells in zip(got, mistaken, telling, strict=True) if tells
+    )
 
 
 def _same(exercise: Exercise, a: Outcome, b: Outcome) -> bool:

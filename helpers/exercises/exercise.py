@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 Arguments = dict[str, Any]
 """The arguments of one call by name, in the order of the exercise's signature."""
@@ -66,18 +64,3 @@ class Exercise:
     def source(self) -> str:
         """The reference as it stands in its file."""
         return inspect.getsource(self.reference)
-
-
-# --- Random inputs for cases --------------------------------------------------
-
-
-def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
-    """Normal numbers as a float32 tensor."""
-    return torch.tensor(rng.normal(scale=scale, size=shape), dtype=torch.float32)
-
-
-def right_padded(rng: np.random.Generator, batch: int, response: int) -> Tensor:
-    """A mask (batch, response), true at the real tokens: at least one in each row, and in one row all of them."""
-    lengths = rng.integers(1, response + 1, size=batch)
-    lengths[rng.integers(batch)] = response
-    return torch.arange(response) < torch.tensor(lengths).unsqueeze(1)

@@ -10,7 +10,8 @@ from scipy import stats
 from torch import Tensor
 
 from .. import bandit, objectives, statistics
-from .exercise import Arguments, Exercise, Misconception, normal
+from .exercise import Arguments, Exercise, Misconception
+from .inputs import normal
 from .questions import Choice, Forecast, Guess, Question
 
 # --- Supervised loss ----------------------------------------------------------

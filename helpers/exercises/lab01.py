@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit
 
 from .. import objectives, statistics
-from .exercise import Arguments, Exercise, Misconception, normal
+from .exercise import Arguments, Exercise, Misconception
+from .inputs import normal
 from .questions import Choice, Forecast, Guess, Question
 
 # --- Ratings ------------------------------------------------------------------

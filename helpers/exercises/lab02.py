@@ -10,7 +10,8 @@ from scipy.special import expit
 from torch.nn import functional as F
 
 from .. import objectives, statistics
-from .exercise import Arguments, Exercise, Misconception, normal
+from .exercise import Arguments, Exercise, Misconception
+from .inputs import normal
 from .questions import Choice, Forecast, Guess, Question
 
 # --- The loss -----------------------------------------------------------------

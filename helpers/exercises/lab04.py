@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import objectives, prompting
-from .exercise import Arguments, Exercise, Misconception, normal
+from .exercise import Arguments, Exercise, Misconception
+from .inputs import normal
 from .questions import Choice, Forecast, Guess, Question
 
 WORDS = "dog cat car loan rent garden bread knee exam river vet boss roof seed tyre job".split()

@@ -5,8 +5,7 @@ convince my landlord", {Q} "How do I convince my landlord?". The voice is "I" he
 """
 
 import re
-
-import inflect
+from functools import cache
 
 GOAL = (
     "I want to {vp}.",
@@ -138,7 +137,6 @@ SUMMARY_OF = {  # summaries that leave something out
     ("question",): ("{Q}", "Not sure {q}."),
 }
 
-_inflect = inflect.engine()
 # What inflect gets wrong: it doubles the consonant of "brighten", and not that of "quit".
 _DOUBLED = {"quit": "quitting", "sublet": "subletting", "transfer": "transferring", "begin": "beginning"}
 _PLURAL = (
@@ -160,10 +158,17 @@ SINGULAR = re.compile(
 )
 
 
+@cache
+def _inflect():
+    import inflect  # takes two seconds, and the labs write no phrases
+
+    return inflect.engine()
+
+
 def gerund(verb_phrase: str) -> str:
     """ "adopt a dog" -> "adopting a dog"."""
     verb, _, rest = verb_phrase.partition(" ")
-    participle = _DOUBLED.get(verb) or _inflect.present_participle(verb)
+    participle = _DOUBLED.get(verb) or _inflect().present_participle(verb)
     if verb not in _DOUBLED and len(re.findall(r"[aeiouy]+", verb)) > 1 and participle == verb + verb[-1] + "ing":
         participle = verb + "ing"
     return f"{participle} {rest}".rstrip()

@@ -225,7 +225,7 @@ def by_gradient(wins):
         likelihood = (wins * torch.nn.functional.logsigmoid(r[:, None] - r)).sum()
         (gradient,) = torch.autograd.grad(likelihood, r)
         r = (r + 2 * gradient / games).detach().requires_grad_()  # per game, so that step sizes fit any table
-    return r.detach() - r.detach().mean()
+    return (r.detach() - r.detach().mean()).numpy()
 
 
 def by_scipy(table):
@@ -250,7 +250,7 @@ def losers_first(wins):
 
 
 def odds_of_each(wins):
-    return torch.exp(by_gradient(wins))
+    return np.exp(by_gradient(wins))
 
 
 def relative_to_the_first(wins):

@@ -254,7 +254,7 @@ def sorted_samples(scores, n):
 
 
 def in_numpy(table, count):
-    return np.argmax(table.numpy()[:, :count], axis=1)
+    return torch.from_numpy(np.argmax(table.numpy()[:, :count], axis=1))
 
 
 def best_of_all(scores, n):
@@ -289,7 +289,7 @@ def one_over_n(n):
 
 
 def in_torch(count):
-    return torch.log(torch.tensor(float(count))) - (count - 1) / count
+    return (torch.log(torch.tensor(float(count))) - (count - 1) / count).item()
 
 
 def logarithm(n):

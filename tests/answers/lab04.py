@@ -137,7 +137,7 @@ def from_logprobs(temperature, logits):
 
 
 def in_numpy(logits, temperature):
-    return special.softmax(logits.numpy() / temperature, axis=-1)
+    return torch.from_numpy(special.softmax(logits.numpy() / temperature, axis=-1))
 
 
 def hotter_is_sharper(logits, temperature):
