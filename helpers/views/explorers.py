@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import torch
 
-from ..objectives import bradley_terry_probability, clipped_policy_loss, margin_loss
+from .. import objectives
 from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
 from .live import series
 
@@ -70,14 +70,14 @@ def bradley_terry_explorer() -> Card:
 
 def _chance(gaps: np.ndarray) -> np.ndarray:
     gap = torch.as_tensor(gaps)
-    return bradley_terry_probability(gap, torch.zeros_like(gap)).numpy()
+    return objectives.bradley_terry_probability(gap, torch.zeros_like(gap)).numpy()
 
 
 def _pair_losses(gaps: Sequence[float], margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Loss of each pair, and the size of its gradient with respect to a score."""
     chosen = torch.tensor(gaps, dtype=torch.double, requires_grad=True)
     zero = torch.zeros(1, dtype=torch.double)
-    pairs = [margin_loss(one.reshape(1), zero, zero + margin) for one in chosen]
+    pairs = [objectives.margin_loss(one.reshape(1), zero, zero + margin) for one in chosen]
     losses = torch.stack(pairs)
     (gradient,) = torch.autograd.grad(losses.sum(), chosen)
     return losses.detach().numpy(), gradient.abs().numpy()
@@ -130,7 +130,7 @@ def _token_objective(ratios: Sequence[float], advantage: float, clip: float) -> 
     """Objective of a token at each ratio, and its derivative with respect to the ratio."""
     ratio = torch.tensor(ratios, dtype=torch.double, requires_grad=True)
     one = torch.ones(1, 1, dtype=torch.double)  # a batch of one response with one token
-    losses = [clipped_policy_loss(r.log() * one, 0 * one, advantage * one, one, clip) for r in ratio]
+    losses = [objectives.clipped_policy_loss(r.log() * one, 0 * one, advantage * one, one, clip) for r in ratio]
     objective = -torch.stack(losses)
     (slope,) = torch.autograd.grad(objective.sum(), ratio)
     return objective.detach().numpy(), slope.numpy()
@@ -221,16 +221,11 @@ def decoded(logits: Sequence[float], temperature: float, top_p: float) -> pd.Dat
     kept: the fewest tokens whose probabilities sum to `top_p` or more (nucleus sampling, Holtzman et al. 2020).
     sampled: the probability with which a token is drawn in the end.
     """
-    scaled = np.asarray(logits, dtype=float) / temperature
-    probability = np.exp(scaled - scaled.max())
-    probability /= probability.sum()
-    order = np.argsort(-probability, kind="stable")
-    frame = pd.DataFrame({"index": order, "probability": probability[order]})
-    before = frame["probability"].cumsum() - frame["probability"]
-    frame["kept"] = before < top_p  # at least the first
-    frame["sampled"] = frame["probability"].where(frame["kept"], 0.0)
-    frame["sampled"] /= frame["sampled"].sum()
-    return frame
+    probability = objectives.temperature_probabilities(torch.tensor(logits, dtype=torch.float64), temperature)
+    sampled = objectives.top_p(probability, top_p)
+    order = probability.argsort(descending=True, stable=True).numpy()
+    columns = {"probability": probability.numpy(), "kept": (sampled > 0).numpy(), "sampled": sampled.numpy()}
+    return pd.DataFrame({"index": order} | {name: column[order] for name, column in columns.items()})
 
 
 def decoding_figure(

@@ -46,17 +46,11 @@ def blind(pairs: Sequence[Preference], seed: int = 0) -> list[BlindPair]:
 # --- Widgets ------------------------------------------------------------------
 
 
-class _Widget:
-    """Shows its `box`; where widgets cannot run, as in a stored notebook, one line says what is missing."""
+class PairBrowser:
+    """Pairs one at a time, blind until "Reveal the label" is pressed. ValueError without pairs.
 
-    box: widgets.VBox
-
-    def _repr_mimebundle_(self, **options) -> dict:
-        return self.box._repr_mimebundle_(**options) | {"text/plain": "Run this cell to use it."}
-
-
-class PairBrowser(_Widget):
-    """Pairs one at a time, blind until "Reveal the label" is pressed. ValueError without pairs."""
+    Where widgets cannot run, as in a stored notebook, one line says what is missing.
+    """
 
     def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
         if not pairs:
@@ -74,6 +68,9 @@ class PairBrowser(_Widget):
         self.box = widgets.VBox([widgets.HBox([self.previous, self.next, self.reveal, self.where]), self.text])
         self._show()
 
+    def _repr_mimebundle_(self, **options) -> dict:
+        return self.box._repr_mimebundle_(**options) | {"text/plain": "Run this cell to use it."}
+
     def go(self, position: int) -> None:
         """Show the pair at `position` (the last is followed by the first), blind again."""
         self.position = position % len(self.pairs)
@@ -84,34 +81,6 @@ class PairBrowser(_Widget):
         shown = self.pairs[self.position]
         self.where.value = f"pair {self.position + 1} of {len(self.pairs)}"
         self.text.value = _pair_html(shown, revealed=self.reveal.value)
-
-
-class BlindJudge(_Widget):
-    """A few pairs to judge oneself; `table` compares the answers that were given with the labels."""
-
-    def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
-        self.pairs = blind(pairs, seed)
-        self.answers = [widgets.RadioButtons(options=["A", "B"], value=None, description="Better:") for _ in self.pairs]
-        pages = [
-            widgets.VBox([widgets.HTML(_pair_html(shown, revealed=False)), answer])
-            for shown, answer in zip(self.pairs, self.answers, strict=True)
-        ]
-        titles = [f"Pair {number}" for number in range(1, len(pages) + 1)]
-        self.box = widgets.VBox([widgets.Tab(pages, titles=titles)])
-
-    def table(self) -> pd.DataFrame:
-        """A row a pair: you, label, annotator, strength, agree. A pair without an answer keeps its label secret."""
-        rows = []
-        for shown, answer in zip(self.pairs, self.answers, strict=True):
-            given = {
-                "you": answer.value,
-                "label": shown.label,
-                "annotator": shown.pair.annotator,
-                "strength": shown.pair.strength,
-                "agree": answer.value == shown.label,
-            }
-            rows.append(given if answer.value else dict.fromkeys(given, "-"))
-        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="pair"))
 
 
 def _pair_html(shown: BlindPair, revealed: bool) -> str:
