@@ -220,6 +220,51 @@ def test_stop_and_resume(folder):
         page.check()
 
 
+PPO = [
+    """
+from helpers import stages
+from helpers.models.profiles import get_profile
+from helpers.training.ppo import PPOConfig
+from helpers.views.live import PANELS, LiveRun
+
+profile = get_profile("tiny")
+config = PPOConfig.of(profile, updates=8, batch_size=8, watch=1)
+shared = stages.load_shared(profile)
+""".strip(),
+    """
+run = LiveRun("PPO", PANELS["ppo"], config.updates)
+display(run.view)
+await run.follow(stages.ppo(profile, shared=shared, config=config))
+""".strip(),
+    """
+again = stages.load_shared(profile)
+whole = list(stages.ppo(profile, shared=again, config=config, save=False))
+measures = [[(r["reward"], r["kl"], r["policy_loss"]) for r in records] for records in (run.records, whole)]
+print("same records:", measures[0] == measures[1])
+weights = [list(model.trainable_parameters()) for model in (shared, again)]
+print("same weights:", all((a == b).all().item() for a, b in zip(*weights, strict=True)))
+""".strip(),
+]
+
+
+def test_a_real_ppo_run_is_stopped_and_goes_on_in_a_new_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
+    with lab(tmp_path, PPO) as page:
+        page.start(0)
+        page.start(1)
+        step = stop(page, 1, at=2)
+        assert 2 <= step < 8, "it must not have ended by itself"
+        page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        page.notebook.wait_until_idle()
+
+        page.start_all()
+        page.see(page.cell(1).locator(".rlhf-progress"), re.compile(r"update 8 of 8"))
+        expect(page.cell(1).locator(".rlhf-chart .shapelayer path")).to_have_count(4, timeout=PATIENCE)  # one a panel
+        page.see(page.cell(2), "same records: True")
+        page.see(page.cell(2), "same weights: True")
+        page.check()
+
+
 def test_interrupt_ends_a_run_well(folder):
     with lab(folder, [FAKES, RUN, BROKEN]) as page:
         page.start(0)
