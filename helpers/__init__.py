@@ -9,6 +9,7 @@ imported, so that nothing leaves the machine; a value that is already in the env
 """
 
 import ctypes
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -16,6 +17,9 @@ from contextlib import suppress
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else a fork after tokenising warns or hangs
+
+# On CPUs with AVX512-BF16 bitsandbytes says that a kernel is missing which these labs never use (`models.loading`).
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 if sys.platform == "linux":
     # glibc gives every large block back to the kernel when it is freed, and training on a CPU then spends much of its

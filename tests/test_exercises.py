@@ -217,8 +217,8 @@ def test_check_hands_on_the_right_answer_and_else_the_reference(capsys):
     assert exercises.check(named(lambda x, weights: x.mean())) is weighted_mean
     assert exercises.check(named(lambda x, weights: ...)) is weighted_mean
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "✓ weighted_mean: right. The lab goes on with your function."
-    assert said[1].startswith("✗ weighted_mean: not yet: it is a plain mean.")
+    assert said[0] == "✓ `weighted_mean`: right. The lab goes on with your function."
+    assert said[1].startswith("✗ `weighted_mean`: not yet: it is a plain mean.")
 
 
 def test_an_answer_with_parameters_in_another_order_serves_the_lab_as_the_reference_would():

@@ -20,7 +20,7 @@ from typing import Any
 from IPython.display import display
 
 from ..files import LabError, shown
-from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView
+from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView, VerdictView
 from .catalogue import EXERCISES, QUESTIONS, of_lab
 from .checking import Verdict, in_order_of_reference, judge
 from .exercise import Exercise
@@ -36,7 +36,7 @@ __all__ = ["check", "hint", "predict", "progress", "quiz", "reveal", "solution"]
 
 
 def check(answer: Callable, name: str | None = None) -> Callable:
-    """Judge an answer, print the verdict, and return what the lab goes on with. Never raises.
+    """Judge an answer, show the verdict, and return what the lab goes on with. Never raises.
 
     name: of the exercise, if it is not the function's own.
     """
@@ -73,7 +73,7 @@ def _report(exercise: Exercise, verdict: Verdict) -> None:
         "right": "right. The lab goes on with your function.",
         "todo": f"to do. {verdict.message} Until then the lab uses its own.",
     }.get(verdict.status, f"not yet: {verdict.message}. The lab goes on with its own.")
-    print(f"{SIGNS[verdict.status]} {exercise.name}: {said}")
+    display(VerdictView(f"{SIGNS[verdict.status]} `{exercise.name}`: {said}"))
     if os.environ.get("RLHF_SOLUTIONS") == "1":  # the instructor's switch
         print(_solution_text(exercise))
     elif verdict.status != "right":
@@ -171,7 +171,8 @@ def progress(lab: str) -> None:
         rows.append((SIGNS[state], exercise.title, {"todo": "to do", "wrong": "not yet"}.get(state, state), helped))
     for question in questions:
         given = answers.get(question.name)
-        rows.append(("✓" if given else "○", question.asks, "answered" if given else "to do", ""))
+        asks = question.asks[:1].upper() + question.asks[1:]  # a prediction's follows "Predict:" elsewhere
+        rows.append(("✓" if given else "○", asks, "answered" if given else "to do", ""))
     done = sum(row[0] == "✓" for row in rows)
     display(ProgressView(f"Lab {lab}: {done} of {len(rows)} done ({store.student})", rows).widget)
 

@@ -38,6 +38,19 @@ def _text(words: str, style: str = TEXT) -> str:
     return f'<div style="{style}" role="status">{"".join(parts)}</div>'
 
 
+class VerdictView:
+    """One sentence on an answer; as HTML, since the words of plain output break in the middle of a line's last word."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def __repr__(self) -> str:
+        return self._sentence
+
+    def _repr_html_(self) -> str:
+        return _text(self._sentence)
+
+
 class HelpView:
     """Buttons that open one hint at a time, and the solution.
 
@@ -178,9 +191,11 @@ class ProgressView:
     """A table of what is done: rows of (sign, what, state, help that was taken)."""
 
     def __init__(self, title: str, rows: Sequence[tuple[str, str, str, str]]) -> None:
+        wide, narrow = (f"text-align:left;padding:2px 10px;white-space:{space}" for space in ("normal", "nowrap"))
+        styles = narrow, wide, narrow, narrow
         cells = "".join(
             "<tr>"
-            + "".join(f'<td style="text-align:left;padding:2px 10px">{escape(cell)}</td>' for cell in row)
+            + "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=True))
             + "</tr>"
             for row in rows
         )

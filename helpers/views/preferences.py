@@ -134,6 +134,9 @@ def rates_figure(rates: pd.DataFrame, title: str, x: str, reference: float = 0.5
         )
     )
     figure.add_vline(x=reference, line={"dash": "dash", "color": "#888"})
+    ends = min(reference, rates["low"].min()), max(reference, rates["high"].max())
+    margin = 0.05 * (ends[1] - ends[0])  # else the line lies on the names where it comes first
+    figure.update_xaxes(range=[round(float(ends[0] - margin), 4), round(float(ends[1] + margin), 4)])
     figure.update_yaxes(autorange="reversed")
     return styled(figure, title, x, "")
 

@@ -1,5 +1,7 @@
 """One look for all figures: size, and colours that survive colour blindness and grey printing."""
 
+import textwrap
+
 import plotly.express as px
 import plotly.graph_objects as go
 
@@ -9,19 +11,22 @@ COLOURS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": 
 DASHES = {"base": "dot", "sft": "dash", "ppo": "solid"}
 MARKERS = {"base": "circle", "sft": "square", "ppo": "diamond"}
 HEIGHT = 340  # pixels
+TITLE_WIDTH = 68  # characters of a line: a cell in a window of 800 pixels holds them
 
 
 def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) -> go.Figure:
     """Give a figure its title (the finding), its axes (with units) and the labs' look."""
+    lines = textwrap.wrap(title, TITLE_WIDTH)
     figure.update_layout(
-        title=title,
+        title={"text": "<br>".join(lines), "font_size": 16, "yref": "container", "y": 1, "yanchor": "top"},
+        title_pad={"t": 14},
         xaxis_title=x,
         yaxis_title=y,
         height=height,
         template="plotly_white",
         colorway=PALETTE,
         font={"size": 13},
-        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        margin={"l": 60, "r": 20, "t": 60 + 22 * max(0, len(lines) - 1), "b": 50},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
     )
     return figure
