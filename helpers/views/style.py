@@ -11,14 +11,14 @@ COLOURS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": 
 DASHES = {"base": "dot", "sft": "dash", "ppo": "solid"}
 MARKERS = {"base": "circle", "sft": "square", "ppo": "diamond"}
 HEIGHT = 340  # pixels
-TITLE_WIDTH = 68  # characters of a line: a cell in a window of 800 pixels holds them
+TITLE_WIDTH = 60  # characters of a line: a cell in a window of 800 pixels holds them
 
 
 def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) -> go.Figure:
     """Give a figure its title (the finding), its axes (with units) and the labs' look."""
     lines = textwrap.wrap(title, TITLE_WIDTH)
     figure.update_layout(
-        title={"text": "<br>".join(lines), "font_size": 16, "yref": "container", "y": 1, "yanchor": "top"},
+        title={"text": "<br>".join(lines), "font_size": 16, "x": 0.03, "yref": "container", "y": 1, "yanchor": "top"},
         title_pad={"t": 14},
         xaxis_title=x,
         yaxis_title=y,
