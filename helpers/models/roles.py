@@ -184,7 +184,8 @@ class SharedBase(nn.Module):
 
     def write_policy(self, folder: Path) -> None:
         """Write the policy's adapter, as peft does, and the value head into an existing folder."""
-        weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY)
+        # Embeddings are not trained; peft would look for the base's own on the hub, and warn.
+        weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY, save_embedding_layers=False)
         save_file({k: v.contiguous().cpu() for k, v in weights.items()}, folder / "adapter_model.safetensors")
         self.peft.peft_config[POLICY].save_pretrained(folder)
         sort_adapter_config(folder)

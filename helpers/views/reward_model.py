@@ -213,13 +213,13 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
 
 def post_html(prompt: str) -> str:
     """A prompt as a quoted block of HTML; its text is shown as text."""
-    style = "white-space:pre-wrap;border-left:3px solid #88ccee;padding-left:12px;max-width:900px"
+    style = "white-space:pre-wrap;line-height:1.45;border-left:3px solid #88ccee;padding-left:12px;max-width:60em"
     return f'<div style="{style}">{escape(prompt)}</div>'
 
 
 def scorer(prompt: str, judge: Callable[[str], Mapping[str, float]], text: str = "") -> widgets.VBox:
     """Write a TL;DR of `prompt`, press the button, read what `judge` (name -> score) gives it."""
-    box = widgets.Textarea(value=text, layout={"width": "700px", "height": "70px"})
+    box = widgets.Textarea(value=text, layout={"width": "min(100%, 700px)", "height": "70px"})
     button = widgets.Button(description="Score it", button_style="primary")
     answer = widgets.HTML()
 
