@@ -116,11 +116,12 @@ class BlindLook:
 
     def _draw(self) -> None:
         rows = self.items[self.position]
-        parts = [f'<div style="white-space: pre-wrap; max-width: 60em">{escape(rows[0]["prompt"])}</div>']
+        style = "line-height: 1.45; max-width: 60em"
+        parts = [f'<div style="{style}; white-space: pre-wrap">{escape(rows[0]["prompt"])}</div>']
         for letter, row in zip("ABCDEF", rows, strict=False):
             made = f" <i>({escape(NAMES.get(row['model'], row['model']))}, gold reward {row['gold']:.2f})</i>"
             text = escape(row["completion"].strip()) or "(nothing)"
-            parts.append(f"<p style='max-width: 60em'><b>{letter}</b>{made if self.revealed else ''}: {text}</p>")
+            parts.append(f'<p style="{style}"><b>{letter}</b>{made if self.revealed else ""}: {text}</p>')
         self._text.value = "".join(parts)
         for button in self._choices:
             button.disabled = self.revealed

@@ -17,6 +17,9 @@ TITLE_WIDTH = 60  # characters of a line: a cell in a window of 800 pixels holds
 def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) -> go.Figure:
     """Give a figure its title (the finding), its axes (with units) and the labs' look."""
     lines = textwrap.wrap(title, TITLE_WIDTH)
+    if len(lines) > 1:  # as narrow as they can be: no last line of one word
+        wraps = (textwrap.wrap(title, width) for width in range(len(title) // len(lines), TITLE_WIDTH + 1))
+        lines = next(narrow for narrow in wraps if len(narrow) == len(lines))
     figure.update_layout(
         title={"text": "<br>".join(lines), "font_size": 16, "x": 0.03, "yref": "container", "y": 1, "yanchor": "top"},
         title_pad={"t": 14},

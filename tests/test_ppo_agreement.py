@@ -1,0 +1,86 @@
+"""Our PPO against implementations by others: TRL 1.12's PPOTrainer (stored numbers), GRPO and RLOO of today's TRL."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from helpers.models.profiles import PROFILES
+from helpers.models.roles import SharedBase
+from helpers.objectives import gae, kl_penalised_rewards, masked_mean
+from helpers.training import ppo
+from helpers.training.ppo import PPO, Formulas, PPOConfig
+
+GOLDEN = Path(__file__).with_name("golden") / "trl_1_12"  # made by benchmarks/golden_trl_1_12.py
+
+# --- TRL 1.12: the score comes one token after </s>, and the value function has a guess there ------------------------
+
+
+def one_more(mask):
+    """The mask with one more token in each row that has room for it."""
+    return torch.cat([mask[:, :1], mask[:, :-1]], dim=1) | mask
+
+
+def rewards_after_the_end(scores, logprobs, ref_logprobs, mask, beta):
+    penalties = kl_penalised_rewards(torch.zeros_like(scores), logprobs, ref_logprobs, mask, beta)
+    last = one_more(mask).sum(dim=1) - 1
+    return penalties.scatter_add(1, last.unsqueeze(1), scores.unsqueeze(1))
+
+
+def value_loss_after_the_end(values, old_values, returns, mask, clip):
+    clipped = values.clamp(old_values - clip, old_values + clip)
+    errors = torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
+    return 0.5 * masked_mean(errors, one_more(mask))
+
+
+TRL_1_12 = Formulas(
+    kl_penalised_rewards=rewards_after_the_end,
+    gae=lambda rewards, values, mask, gamma, lam: gae(rewards, values, one_more(mask), gamma, lam),
+    value_loss=value_loss_after_the_end,
+)
+
+
+@pytest.mark.parametrize("mode", ["fp32", "nf4"])
+def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
+    """Same first weights, responses and scores: the same metrics and the same last weights, without 4 bits and with."""
+    facts, tensors = json.loads(GOLDEN.with_suffix(".json").read_text("utf-8")), load_file(f"{GOLDEN}.safetensors")
+    given = facts[mode]
+    profile = replace(PROFILES["tiny"], lora_rank=2, lora_alpha=4, compute_dtype="float32", quantise=mode == "nf4")
+    shared = SharedBase.load(profile)
+    trained = {name: p for name, p in shared.named_parameters() if p.requires_grad}
+    first, last = ({n: tensors[f"{which}.{n}"] for n in trained} for which in ("first", f"{mode}.last"))
+    with torch.no_grad():
+        for name, p in trained.items():
+            p.copy_(first[name])
+
+    responses = iter([tensors[f"{mode}.responses.{update}"] for update in range(len(given["metrics"]))])
+    monkeypatch.setattr(ppo, "generate_ids", lambda *_, **__: next(responses))
+    scores = iter(given["scores"])
+    size = len(given["scores"][0])
+    config = PPOConfig(
+        **facts["settings"], batch_size=size, minibatch_size=size, max_grad_norm=float("inf"), missing_eos_penalty=1.0
+    )
+    trainer = PPO(shared, lambda prompts, completions: next(scores), config, TRL_1_12)
+    rollouts = []
+    roll_out = ppo.roll_out
+    monkeypatch.setattr(ppo, "roll_out", lambda *args: rollouts.append(roll_out(*args)) or rollouts[-1])
+    for update, theirs in enumerate(given["metrics"]):
+        ours = trainer.update(given["prompts"][update * size : (update + 1) * size])
+        mask = rollouts[-1].mask
+        assert ours["kl"] == pytest.approx(theirs["objective/kl"], abs=1e-5)
+        assert ours["reward"] == pytest.approx(theirs["objective/scores"], abs=1e-5)
+        assert ours["objective"] == pytest.approx(theirs["objective/rlhf_reward"], abs=1e-5)
+        assert ours["policy_loss"] == pytest.approx(theirs["loss/policy_avg"], abs=1e-5)
+        assert ours["value_loss"] == pytest.approx(theirs["loss/value_avg"], abs=1e-5)
+        # Theirs is a mean over padding too, where it is 0.
+        assert ours["approx_kl"] * mask.float().mean() == pytest.approx(theirs["policy/approxkl_avg"], abs=1e-5)
+        entropy = -(rollouts[-1].logprobs * mask).sum(1).mean().item()
+        assert entropy == pytest.approx(theirs["objective/entropy"], abs=1e-4)
+    assert ours["clip_fraction"] > 0  # else the clip was not tried
+
+    moved = sum(((last[n] - first[n]) ** 2).sum() for n in trained).sqrt()
+    apart = sum(((last[n] - p) ** 2).sum() for n, p in trained.items()).sqrt()
+    assert moved > 0.5 and apart / moved < 1e-4
