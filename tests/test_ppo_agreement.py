@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+import trl
+from datasets import Dataset
 from safetensors.torch import load_file
 
 from helpers.models.profiles import PROFILES
 from helpers.models.roles import SharedBase
-from helpers.objectives import gae, kl_penalised_rewards, masked_mean
+from helpers.objectives import clipped_policy_loss, gae, kl_penalised_rewards, masked_mean
 from helpers.training import ppo
 from helpers.training.ppo import PPO, Formulas, PPOConfig
+
+from .shared_base import PROMPTS, padded
 
 GOLDEN = Path(__file__).with_name("golden") / "trl_1_12"  # made by benchmarks/golden_trl_1_12.py
 
@@ -84,3 +88,59 @@ def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
     moved = sum(((last[n] - first[n]) ** 2).sum() for n in trained).sqrt()
     apart = sum(((last[n] - p) ** 2).sum() for n, p in trained.items()).sqrt()
     assert moved > 0.5 and apart / moved < 1e-4
+
+
+# --- TRL of today: the losses of GRPO and RLOO ------------------------------------------------------------------------
+
+
+def trl_trainer(trainer, config, model, tokenizer, folder, **options):
+    """A trainer of TRL's, with the parts that `_compute_loss` needs."""
+    args = config(
+        output_dir=str(folder), per_device_train_batch_size=8, num_generations=2, beta=0.0, max_completion_length=8,
+        use_cpu=True, bf16=False, report_to="none", disable_tqdm=True, **options,
+    )  # fmt: skip
+    rows = Dataset.from_dict({"prompt": PROMPTS})
+    return trainer(
+        model=model,
+        reward_funcs=lambda completions, **_: [0.0] * len(completions),
+        args=args,
+        train_dataset=rows,
+        processing_class=tokenizer,
+    )
+
+
+@pytest.mark.parametrize("name", ["GRPO", "RLOO"])
+def test_the_clipped_loss_is_that_of_trl(name, profile, adapters, tmp_path):
+    """GRPO clips each token, as PPO does; RLOO the probability of a whole response."""
+    shared = SharedBase.load(replace(profile, quantise=False), sft=adapters.sft)
+    trainer, config = getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config")
+    options = {"loss_type": "bnpo"} if name == "GRPO" else {}
+    # The bare model, whose layers hold our adapters: RLOO wants one named "default" of any other.
+    theirs = trl_trainer(trainer, config, shared.peft.get_base_model(), shared.tokenizer, tmp_path, **options)
+
+    prompts, responses, mask = padded(shared, left=2, right=3)
+    generator = torch.Generator().manual_seed(0)
+    advantages = torch.randn(len(prompts), generator=generator)
+    logprobs = shared.response_logprobs(prompts, responses)
+    old = (logprobs + 0.3 * torch.randn(logprobs.shape, generator=generator)).detach()
+    inputs = {
+        "prompt_ids": prompts,
+        "prompt_mask": (prompts != shared.pad_id).long(),
+        "completion_ids": responses,
+        "completion_mask": mask.long(),
+        "advantages": advantages,
+        "old_per_token_logps": old,
+        "old_logps": (old * mask).sum(1),
+    }
+    if name == "GRPO":
+        ours = clipped_policy_loss(logprobs, old, advantages.unsqueeze(1).expand_as(old), mask, 0.2)
+    else:
+        whole = [((x * mask).sum(1, keepdim=True)) for x in (logprobs, old)]
+        ours = clipped_policy_loss(*whole, advantages.unsqueeze(1), torch.ones(len(prompts), 1).bool(), 0.2)
+    trained = [p for p in shared.peft.parameters() if p.requires_grad]
+    loss = theirs._compute_loss(theirs.model, inputs)
+    assert ours.item() == pytest.approx(loss.item(), abs=1e-5)
+    for a, b in zip(torch.autograd.grad(ours, trained), torch.autograd.grad(loss, trained), strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
+    ratio = (logprobs - old).exp()[mask]
+    assert ((ratio < 0.8) | (ratio > 1.2)).any()  # else the clip was not tried

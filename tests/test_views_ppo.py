@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.views import ppo as views
+from helpers.views.card import title_of
 
 RECORDS = [
     {"step": i + 1, "reward": 0.1 * i, "kl": 0.05 * i, "entropy": 2.0, "explained_variance": 0.1} for i in range(10)
@@ -46,7 +47,7 @@ def test_before_after():
 
 def test_gains_figure():
     figure = views.gains_figure([0.0, 1.0, 3.0, 3.0], [3.0, 3.0, 3.0, 2.0])
-    assert figure.layout.title.text == "Perfect TL;DRs: 50% to 75%; worse than before on 25% of the prompts"
+    assert title_of(figure) == "Perfect TL;DRs: 50% to 75%; worse than before on 25% of the prompts"
     assert sum(figure.data[0].y) == pytest.approx(1) and sum(figure.data[1].y) == pytest.approx(1)
 
 
