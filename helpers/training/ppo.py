@@ -127,7 +127,7 @@ def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
-def _scored(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
+def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
     """What `reward` gives for each completion, (batch,). Raises LabError unless that is one finite number each."""
     given = reward(prompts, completions)
     try:
@@ -165,7 +165,7 @@ def roll_out(
     ended = (response_ids == shared.eos_id).any(1)
     completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
 
-    scores = _scored(reward, prompts, completions, shared.device)
+    scores = scores_of(reward, prompts, completions, shared.device)
     scores = scores - config.missing_eos_penalty * (~ended).float()
 
     logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
@@ -379,12 +379,7 @@ def train_ppo(
     greedy completion), completion (the policy's, now), before_reward and reward (without the missing-EOS penalty).
     The caller may stop at any record. Raises LabError for an empty prompt set or a prompt over the profile's limit.
     """
-    if not prompts:
-        raise LabError("the prompt set is empty: PPO needs prompts to write completions for")
-    limit = shared.profile.max_prompt_tokens
-    for number, ids in enumerate(shared.tokenizer(list(prompts))["input_ids"]):
-        if len(ids) > limit:
-            raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
+    check_prompts(shared, prompts)
     torch.manual_seed(config.seed)
     ppo = PPO(shared, reward or shared.reward, config, formulas)
 
@@ -402,6 +397,16 @@ def train_ppo(
             yield record
 
     yield from checkpoints.resumable(start, ppo.state, checkpoint, checkpoint and _fingerprint(ppo, prompts, reward))
+
+
+def check_prompts(shared: SharedBase, prompts: Sequence[str]) -> None:
+    """Raises LabError for an empty prompt set or a prompt over the profile's limit."""
+    if not prompts:
+        raise LabError("the prompt set is empty: the policy needs prompts to write completions for")
+    limit = shared.profile.max_prompt_tokens
+    for number, ids in enumerate(shared.tokenizer(list(prompts))["input_ids"]):
+        if len(ids) > limit:
+            raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
 
 
 def _batches(prompts: Sequence[str], config: PPOConfig) -> Iterator[list[str]]:
@@ -425,7 +430,7 @@ def _watcher(ppo: PPO, prompts: Sequence[str]) -> Callable[[], list[dict]]:
             return [], []
         with torch.random.fork_rng():
             texts = shared.complete(prompts, role, max_new_tokens=length, do_sample=False)
-            return texts, _scored(ppo.reward, prompts, texts, shared.device).tolist()
+            return texts, scores_of(ppo.reward, prompts, texts, shared.device).tolist()
 
     before = greedy(REFERENCE)
 
