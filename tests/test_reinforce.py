@@ -1,5 +1,7 @@
 """REINFORCE on PPO's engine: what it teaches, and what it leaves alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -41,11 +43,7 @@ def test_its_first_step_is_the_policy_gradient(shared, monkeypatch, baseline):
     monkeypatch.setattr(torch.optim.AdamW, "step", note)
     policy = [p for n, p in shared.named_parameters() if p.requires_grad and "value_head" not in n]
     before = weights(shared)
-    next(
-        train_reinforce(
-            shared, PROMPTS, length, CONFIG.__class__(**vars(CONFIG) | {"max_grad_norm": 1e9}), baseline=baseline
-        )
-    )
+    next(train_reinforce(shared, PROMPTS, length, replace(CONFIG, max_grad_norm=1e9), baseline=baseline))
     assert not any("value_head" in name for name in changed(shared, before))
 
     rollout = seen["rollout"]

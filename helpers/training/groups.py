@@ -62,9 +62,7 @@ def train_in_groups(
         trainer,
         trl_config,
         shared.profile,
-        StageConfig(
-            config.updates * config.epochs, config.batch_size, config.batch_size, config.learning_rate, warmup=0.0
-        ),
+        StageConfig(steps, config.batch_size, config.batch_size, config.learning_rate, warmup=0.0),
         model=model,
         names=RECORDED,
         seed=config.seed,
