@@ -30,7 +30,9 @@ from .shared_base import PROMPTS
 from .test_sft import run
 from .tiny import pairs
 
-PPO = PPOConfig(updates=6, batch_size=4, minibatch_size=2, epochs=2, max_new_tokens=6, learning_rate=5e-3, seed=3)
+PPO = PPOConfig(
+    updates=6, batch_size=4, minibatch_size=2, epochs=2, max_new_tokens=6, learning_rate=5e-3, seed=3, kl_target=0.5
+)
 ADDED = ("seconds", "seconds_rollout", "replayed", "resumed_at")
 
 

@@ -17,7 +17,7 @@ from helpers.models.loading import load_tokenizer
 from helpers.models.profiles import PROFILES, get_profile
 from helpers.models.roles import POLICY, REFERENCE, SharedBase
 from helpers.objectives import clipped_policy_loss
-from helpers.training.ppo import PPO, Formulas, PPOConfig, inspected, roll_out, token_texts, train_ppo
+from helpers.training.ppo import PPO, Formulas, PPOConfig, inspected, roll_out, token_texts, train_ppo, weighted_sum
 
 from .shared_base import COMPLETIONS, PROMPTS, changed, weights
 from .test_roles import logprobs
@@ -293,6 +293,40 @@ def test_ones_own_formula_decides_what_is_learned(profile, adapters):
     assert moved[0] and not moved[1]
 
 
+# ------------------------------------------------------------------------------------ rewards and beta
+
+
+def test_a_weighted_sum_of_rewards(shared):
+    words = lambda prompts, completions: [len(text.split()) for text in completions]  # noqa: E731
+    both = weighted_sum((2.0, shared.reward), (-0.5, words))(PROMPTS, COMPLETIONS)
+    expected = 2.0 * shared.reward(PROMPTS, COMPLETIONS) - 0.5 * torch.tensor(words(PROMPTS, COMPLETIONS))
+    assert torch.allclose(both, expected)
+    assert next(train_ppo(shared, PROMPTS, weighted_sum((1.0, letters), (1.0, letters)), SMALL))["step"] == 1
+    with pytest.raises(LabError, match="gave 3 numbers|not a finite number|gave no numbers"):
+        weighted_sum((1.0, letters), (1.0, lambda p, c: [math.nan] * len(c)))(PROMPTS, COMPLETIONS)
+    with pytest.raises(LabError, match="at least one"):
+        weighted_sum()
+
+
+def test_whitened_scores(shared):
+    config = replace(SMALL, whiten_scores=True)
+    torch.manual_seed(0)
+    scores = roll_out(shared, PROMPTS, lambda p, c: [100.0 + 7 * i for i in range(len(c))], config).scores
+    assert scores.mean().item() == pytest.approx(0, abs=1e-5) and scores.var().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_beta_follows_its_target(shared):
+    records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=4, kl_target=1e-3, beta=0.5)))
+    betas, kls = [r["beta"] for r in records], [r["kl"] for r in records]
+    assert betas[0] == 0.5
+    for i in range(3):  # Ziegler's controller by hand
+        error = max(-0.2, min(0.2, (kls[i] - 1e-3) / 1e-3))
+        assert betas[i + 1] == pytest.approx(betas[i] * (1 + 0.1 * error))
+    assert records[-1]["objective"] == pytest.approx(records[-1]["reward"] - betas[-1] * kls[-1])
+    fixed = [r["beta"] for r in train_ppo(shared, PROMPTS, letters, SMALL)]
+    assert fixed == [SMALL.beta] * 2
+
+
 # -------------------------------------------------------------------------------------------- bad input
 
 
@@ -320,6 +354,31 @@ def test_bad_prompts_are_refused(shared):
         next(train_ppo(shared, [], letters, SMALL))
     with pytest.raises(LabError, match=r"prompt 1 has \d+ tokens, and the limit is 192"):
         next(train_ppo(shared, [PROMPTS[0], "dog cat " * 200], letters, SMALL))
+
+
+def test_one_prompt_many_times_is_refused_and_one_prompt_once_is_not(shared):
+    with pytest.raises(LabError, match="all 3 prompts are the same text"):
+        next(train_ppo(shared, PROMPTS[:1] * 3, letters, SMALL))
+    assert next(train_ppo(shared, PROMPTS[:1], letters, SMALL))["step"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 10, "minibatch_size": 4}, "batch_size 10 is no multiple of minibatch_size 4"),
+        (
+            {"updates": 0, "clip": -0.2, "lam": 1.5},
+            "updates is 0: at least 1; clip is -0.2: above 0; lam is 1.5",
+        ),
+        ({"beta": -0.1}, "beta is -0.1: 0 or more"),
+        ({"beta": math.nan}, "beta is nan"),
+        ({"temperature": 0.0}, "temperature is 0.0: above 0"),
+        ({"kl_target": 0.0}, "kl_target is 0.0: above 0, or None"),
+    ],
+)
+def test_settings_that_cannot_be_trained_with(changes, message):
+    with pytest.raises(LabError, match=message):
+        PPOConfig(**changes)
 
 
 def test_the_settings_of_a_large_model():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
 from peft import PeftModel
 
 from helpers.artifacts import check_adapter
+from helpers.files import LabError
 from helpers.models.loading import load_base, load_tokenizer
 from helpers.models.roles import BASE, POLICY, REFERENCE, REWARD, SharedBase
 from helpers.training.reward_model import load_reward_model, score_texts
@@ -151,6 +155,15 @@ def test_gradients_reach_policy_and_value_only_even_after_other_roles(shared):
 
 
 # --------------------------------------------------------------------------------------- save and load
+
+
+def test_an_adapter_of_another_base_is_refused(profile, adapters, tmp_path):
+    for name in ("sft", "reward"):
+        folder = shutil.copytree(getattr(adapters, name), tmp_path / name)
+        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "other/llama"}))
+        with pytest.raises(LabError, match=f"{name} was trained on the base model other/llama, not on"):
+            SharedBase.load(profile, **{name: folder})
 
 
 def test_a_saved_policy_is_the_same_when_loaded(profile, adapters, shared, tmp_path):

@@ -23,12 +23,25 @@ from peft.utils import load_peft_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..files import ROOT, LabError, shown
 from ..objectives import response_logprobs
 from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
 from .profiles import Profile
 
 POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
+
+
+def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
+    """peft's configuration of the adapter in `folder`. Raises LabError if it was trained on another base."""
+    config = PeftConfig.from_pretrained(folder)
+    base = config.base_model_name_or_path
+    if base != profile.base and (ROOT / str(base)).resolve() != (ROOT / profile.base).resolve():
+        raise LabError(
+            f"the adapter {shown(folder)} was trained on the base model {base}, not on {profile.base}: "
+            "take the profile that it belongs to, or train it anew"
+        )
+    return config
 
 
 class SharedBase(nn.Module):
@@ -43,7 +56,7 @@ class SharedBase(nn.Module):
         self.tokenizer = load_tokenizer(profile)
         torch.manual_seed(seed)
         base = load_base(profile)
-        config = PeftConfig.from_pretrained(sft) if sft else lora_config(profile, "causal")
+        config = _adapter_config(sft, profile) if sft else lora_config(profile, "causal")
         config.inference_mode = False
         self.peft = get_peft_model(base, config, adapter_name=POLICY)
         self.has_reference_adapter = sft is not None
@@ -64,12 +77,15 @@ class SharedBase(nn.Module):
 
     @classmethod
     def load(cls, profile: Profile, *, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
-        """The base of `profile` in 4 bits with the adapters found in the folders `sft` and `reward`, if given."""
+        """The base of `profile` in 4 bits with the adapters found in the folders `sft` and `reward`, if given.
+
+        Raises LabError for an adapter of another base, and as `load_base`.
+        """
         return cls(profile, sft, reward, seed)
 
     def _load_reward(self, folder: Path) -> None:
         """A reward adapter as TRL's RewardTrainer saves it (task SEQ_CLS): LoRA weights and the score head."""
-        config = PeftConfig.from_pretrained(folder)
+        config = _adapter_config(folder, self.profile)
         config.task_type, config.modules_to_save = None, None
         weights = load_peft_weights(str(folder), device=str(self.device))
         (score_name,) = [name for name in weights if name.endswith("score.weight")]

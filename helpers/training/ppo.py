@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 
 import torch
@@ -42,16 +42,33 @@ Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 """A reward is any function of prompts and completions that gives one number for each."""
 
 
+def weighted_sum(*parts: tuple[float, Reward]) -> Reward:
+    """The reward that is the sum of others, each times its weight: weighted_sum((1.0, judge), (-0.01, words)).
+
+    A part that gives not one finite number for each completion is refused (LabError) as it would be alone.
+    """
+    if not parts:
+        raise LabError("a weighted sum needs at least one reward")
+
+    def reward(prompts: Sequence[str], completions: Sequence[str]) -> Tensor:
+        scores = [weight * scores_of(part, prompts, completions, torch.device("cpu")) for weight, part in parts]
+        return torch.stack(scores).sum(dim=0)
+
+    return reward
+
+
 @dataclass(frozen=True)
 class PPOConfig:
-    """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here."""
+    """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here. Raises LabError for settings
+    that cannot be trained with, all of them in one message."""
 
     updates: int = 40  # rollout batches, each followed by `epochs` passes
     batch_size: int = 32  # rollouts an update
-    minibatch_size: int = 32  # rollouts a gradient step
+    minibatch_size: int = 32  # rollouts a gradient step; all of them if an update has fewer
     epochs: int = 2  # passes over each batch of rollouts
     learning_rate: float = 5e-4  # AdamW, for the policy's LoRA weights and the value head
     beta: float = 0.05  # KL coefficient, reward units a nat
+    kl_target: float | None = None  # beta is adapted so that KL (nats a response) comes near this, see `adapted`
     gamma: float = 1.0  # discount: a summary's score counts in full at its first token
     lam: float = 0.95  # GAE: 1 is all return, 0 all value function
     clip: float = 0.2  # the ratio may gain within [1 - clip, 1 + clip]
@@ -63,12 +80,35 @@ class PPOConfig:
     )
     stop_kl: float | None = None  # ends the run once KL to the reference reaches this (nats a response)
     missing_eos_penalty: float = 1.0  # off the score of a response that never ends
+    whiten_scores: bool = False  # scale the scores of each batch to mean 0 and variance 1 (Llama 2, sec. 3.4.2)
     max_new_tokens: int | None = None  # None: the profile's max_response_tokens
     temperature: float = 1.0  # of the policy, in sampling and in all its log-probabilities
     seed: int = 0
     inspect: int = 0  # rollouts of each update whose tokens the record tells, see `inspected`
     watch: int = 0  # prompts of the set, its first, whose greedy completions some records show
     watch_every: int = 5  # updates from one such record to the next, after the first and before the last
+
+    def __post_init__(self) -> None:
+        counts = ("updates", "batch_size", "minibatch_size", "epochs", "watch_every")
+        positive = ("learning_rate", "clip", "value_clip", "max_grad_norm", "temperature")
+        optional = ("target_kl", "kl_target", "max_new_tokens")
+        problems = [f"{name} is {getattr(self, name)}: at least 1" for name in counts if getattr(self, name) < 1]
+        problems += [f"{name} is {getattr(self, name)}: above 0" for name in positive if not getattr(self, name) > 0]
+        given = [name for name in optional if getattr(self, name) is not None]
+        problems += [
+            f"{name} is {getattr(self, name)}: above 0, or None" for name in given if not getattr(self, name) > 0
+        ]
+        problems += [
+            f"{name} is {value}: from 0 to 1"
+            for name in ("gamma", "lam")
+            if not 0 <= (value := getattr(self, name)) <= 1
+        ]
+        if not self.beta >= 0:
+            problems.append(f"beta is {self.beta}: 0 or more")
+        if not problems and self.batch_size % min(self.batch_size, self.minibatch_size):
+            problems.append(f"batch_size {self.batch_size} is no multiple of minibatch_size {self.minibatch_size}")
+        if problems:
+            raise LabError(f"PPO cannot be trained with these settings: {'; '.join(problems)}")
 
     @classmethod
     def of(cls, profile: Profile, **changes) -> "PPOConfig":
@@ -127,7 +167,7 @@ def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
-def _scored(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
+def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
     """What `reward` gives for each completion, (batch,). Raises LabError unless that is one finite number each."""
     given = reward(prompts, completions)
     try:
@@ -165,8 +205,10 @@ def roll_out(
     ended = (response_ids == shared.eos_id).any(1)
     completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
 
-    scores = _scored(reward, prompts, completions, shared.device)
+    scores = scores_of(reward, prompts, completions, shared.device)
     scores = scores - config.missing_eos_penalty * (~ended).float()
+    if config.whiten_scores:
+        scores = masked_whiten(scores, torch.ones_like(scores, dtype=torch.bool))
 
     logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
     ref_logprobs = shared.response_logprobs(prompt_ids, response_ids, REFERENCE, config.temperature)
@@ -254,6 +296,14 @@ def _byte_level_alphabet() -> dict[str, int]:
 BYTES = _byte_level_alphabet()
 
 
+def adapted(beta: float, kl: float, target: float) -> float:
+    """The next KL coefficient: up to 2 % more where KL (nats a response) was above the target, or less where below.
+
+    beta * (1 + 0.1 * e), with e = (kl - target) / target cut to [-0.2, 0.2] (Ziegler et al. 2019, sec. 2.2).
+    """
+    return beta * (1 + 0.1 * min(max(kl / target - 1, -0.2), 0.2))
+
+
 class PPO:
     """PPO on one SharedBase: `update(prompts)` does one update and returns its record."""
 
@@ -263,16 +313,20 @@ class PPO:
         self.optimizer.zero_grad(set_to_none=True)  # what an interrupted run left
         self.step = 0
         self.kl: float | None = None  # of the last rollout, nats a response
+        self.beta = config.beta  # of the next rollout
 
     def update(self, prompts: Sequence[str]) -> dict:
         """One rollout and `epochs` passes over it. The record's rewards are in units of the (normalised) reward model,
         KL in nats a response, the rest as named; with `config.inspect`, "tokens" holds what `inspected` returns."""
         started = time.perf_counter()
-        rollout = roll_out(self.shared, prompts, self.reward, self.config, self.formulas)
+        beta = self.beta
+        rollout = roll_out(self.shared, prompts, self.reward, replace(self.config, beta=beta), self.formulas)
         rolled_out = time.perf_counter()
         losses = self._optimise(rollout)
         self.step += 1
         self.kl = kl = rollout.kl.mean().item()
+        if self.config.kl_target is not None:
+            self.beta = adapted(beta, kl, self.config.kl_target)
         score = rollout.scores.mean().item()
         residual = masked_mean((rollout.returns - rollout.values) ** 2, rollout.mask)
         spread = masked_mean((rollout.returns - masked_mean(rollout.returns, rollout.mask)) ** 2, rollout.mask)
@@ -281,7 +335,8 @@ class PPO:
             "step": self.step,
             "reward": score,
             "kl": kl,
-            "objective": score - self.config.beta * kl,
+            "beta": beta,
+            "objective": score - beta * kl,
             **losses,
             "explained_variance": (1 - residual / spread.clamp(min=1e-8)).item(),
             "response_tokens": rollout.mask.sum(1).float().mean().item(),
@@ -301,14 +356,14 @@ class PPO:
         """What a checkpoint keeps of the training."""
         tensors, groups = checkpoints.optimizer_state(self.optimizer)
         tensors |= checkpoints.weights(self.shared) | checkpoints.random_state()
-        return State(self.step, tensors, {"groups": groups, "kl": self.kl})
+        return State(self.step, tensors, {"groups": groups, "kl": self.kl, "beta": self.beta})
 
     def load_state(self, state: State) -> None:
         """Go on from what `state` returned."""
         checkpoints.load_weights(self.shared, state)
         checkpoints.load_optimizer(self.optimizer, state, state.facts["groups"])
         checkpoints.set_random_state(state.tensors)
-        self.step, self.kl = state.step, state.facts["kl"]
+        self.step, self.kl, self.beta = state.step, state.facts["kl"], state.facts["beta"]
 
     @torch.no_grad()
     def _inspect(self, rollout: Rollout) -> list[dict]:
@@ -377,14 +432,9 @@ def train_ppo(
     Yields what `PPO.update` returns. With `config.watch`, "samples" are not of the rollout but of the same prompts at
     the first, every `watch_every`-th and the last update, and empty at the others: prompt, before (the reference's
     greedy completion), completion (the policy's, now), before_reward and reward (without the missing-EOS penalty).
-    The caller may stop at any record. Raises LabError for an empty prompt set or a prompt over the profile's limit.
+    The caller may stop at any record. Raises LabError for prompts as `check_prompts`.
     """
-    if not prompts:
-        raise LabError("the prompt set is empty: PPO needs prompts to write completions for")
-    limit = shared.profile.max_prompt_tokens
-    for number, ids in enumerate(shared.tokenizer(list(prompts))["input_ids"]):
-        if len(ids) > limit:
-            raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
+    check_prompts(shared, prompts)
     torch.manual_seed(config.seed)
     ppo = PPO(shared, reward or shared.reward, config, formulas)
 
@@ -402,6 +452,18 @@ def train_ppo(
             yield record
 
     yield from checkpoints.resumable(start, ppo.state, checkpoint, checkpoint and _fingerprint(ppo, prompts, reward))
+
+
+def check_prompts(shared: SharedBase, prompts: Sequence[str]) -> None:
+    """Raises LabError for an empty prompt set, many copies of one prompt, or a prompt over the profile's limit."""
+    if not prompts:
+        raise LabError("the prompt set is empty: the policy needs prompts to write completions for")
+    if len(prompts) > 1 and len(set(prompts)) == 1:
+        raise LabError(f"all {len(prompts)} prompts are the same text; give different ones")
+    limit = shared.profile.max_prompt_tokens
+    for number, ids in enumerate(shared.tokenizer(list(prompts))["input_ids"]):
+        if len(ids) > limit:
+            raise LabError(f"prompt {number} has {len(ids)} tokens, and the limit is {limit}; shorten or remove it")
 
 
 def _batches(prompts: Sequence[str], config: PPOConfig) -> Iterator[list[str]]:
@@ -425,7 +487,7 @@ def _watcher(ppo: PPO, prompts: Sequence[str]) -> Callable[[], list[dict]]:
             return [], []
         with torch.random.fork_rng():
             texts = shared.complete(prompts, role, max_new_tokens=length, do_sample=False)
-            return texts, _scored(ppo.reward, prompts, texts, shared.device).tolist()
+            return texts, scores_of(ppo.reward, prompts, texts, shared.device).tolist()
 
     before = greedy(REFERENCE)
 

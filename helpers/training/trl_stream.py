@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +24,13 @@ from .checkpoints import Checkpoint, State
 
 Result = TypeVar("Result")
 Emit = Callable[[dict[str, float]], None]
+
+TOKENISED = MappingProxyType(
+    {
+        "max_length": None,  # the rows are tokenised and cut already
+        "train_sampling_strategy": "group_by_length",  # little padding
+    }
+)
 
 
 class _Closed(BaseException):
@@ -87,19 +95,21 @@ def train(
     names: Mapping[str, str],
     seed: int,
     checkpoint: Checkpoint | None = None,
+    options: Mapping[str, Any] = TOKENISED,
     **arguments: Any,
 ) -> Iterator[dict[str, float]]:
     """Train `model`'s adapter with TRL's `trainer(args=config(...), **arguments)`, a record a step.
 
     names: TRL's name of a metric -> its name in the records.
     checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
-    arguments: `train_dataset` (tokenised, with a column "length") and `processing_class`.
+    options: of the `config`, beside those that follow from `profile` and `stage`.
+    arguments: `train_dataset` (by default tokenised, with a column "length"), `processing_class` and others.
     """
     on_gpu = profile.needs_gpu
     recorder = _Recorder(names)
 
     def work(emit: Emit, state: State | None, folder: str) -> None:
-        args = config(
+        settings = dict(
             output_dir=folder,
             seed=seed,
             max_steps=stage.steps,
@@ -109,8 +119,6 @@ def train(
             lr_scheduler_type="cosine",
             warmup_steps=int(stage.warmup * stage.steps),
             weight_decay=0.0,
-            max_length=None,  # the rows are tokenised and cut already
-            train_sampling_strategy="group_by_length",  # little padding
             remove_unused_columns=False,  # else "length" is gone before it is used
             use_cpu=not on_gpu,
             bf16=on_gpu,  # on CPUs without bf16 instructions twice as slow as float32
@@ -121,6 +129,7 @@ def train(
             report_to="none",
             disable_tqdm=True,
         )
+        args = config(**settings | dict(options))
         before = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
         running = trainer(model=model, args=args, callbacks=[recorder], **arguments)
         if not on_gpu:  # TRL casts the trainable weights of 4-bit models to bfloat16
