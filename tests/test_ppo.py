@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers import files, stages
 from helpers.artifacts import Artifacts
@@ -17,7 +19,17 @@ from helpers.models.loading import load_tokenizer
 from helpers.models.profiles import PROFILES, get_profile
 from helpers.models.roles import POLICY, REFERENCE, SharedBase
 from helpers.objectives import clipped_policy_loss
-from helpers.training.ppo import PPO, Formulas, PPOConfig, inspected, roll_out, token_texts, train_ppo, weighted_sum
+from helpers.training.ppo import (
+    PPO,
+    Formulas,
+    PPOConfig,
+    inspected,
+    microbatches,
+    roll_out,
+    token_texts,
+    train_ppo,
+    weighted_sum,
+)
 
 from .shared_base import COMPLETIONS, PROMPTS, changed, weights
 from .test_roles import logprobs
@@ -70,8 +82,36 @@ def test_minibatches_see_what_the_rollout_saw(shared):
     ppo = PPO(shared, letters, SMALL)
     rollout = roll_out(shared, PROMPTS, letters, SMALL)
     for index in torch.arange(8).split(2):
-        _, measures = ppo._loss(rollout, index)
-        assert measures["approx_kl"] == pytest.approx(0, abs=1e-8)
+        assert ppo._backward(rollout, index)["approx_kl"] == pytest.approx(0, abs=1e-8)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(0, 5)), min_size=1, max_size=12),
+    st.one_of(st.none(), st.integers(1, 13)),
+)
+def test_microbatches_hold_every_row_once_and_every_token(lengths, size):
+    prompts = torch.tensor([[i >= 6 - p for i in range(6)] for p, _ in lengths])
+    responses = torch.tensor([[i < r for i in range(5)] for _, r in lengths])
+    rows = []
+    for index, left, width in microbatches(prompts, responses, size):
+        assert 1 <= len(index) <= (size or len(lengths))
+        assert not prompts[index, :left].any() and prompts[index, left].any()
+        assert not responses[index, width:].any() and (width == 0 or responses[index, width - 1].any())
+        rows += index.tolist()
+    assert sorted(rows) == list(range(len(lengths)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_the_gradient_is_that_of_the_whole_minibatch(shared, size):
+    rollout = roll_out(shared, PROMPTS, letters, SMALL)
+    gradients, seen = [], []
+    for microbatch_size in (None, size):
+        ppo = PPO(shared, letters, replace(SMALL, microbatch_size=microbatch_size))
+        seen.append(ppo._backward(rollout, torch.arange(8)))
+        gradients.append([p.grad.clone() for p in shared.trainable_parameters()])
+    assert seen[0] == pytest.approx(seen[1], abs=1e-5)
+    for whole, parts in zip(*gradients, strict=True):
+        assert torch.allclose(whole, parts, rtol=1e-3, atol=1e-6)
 
 
 def test_the_record(shared):

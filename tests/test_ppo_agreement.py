@@ -61,12 +61,11 @@ def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
             p.copy_(first[name])
 
     responses = iter([tensors[f"{mode}.responses.{update}"] for update in range(len(given["metrics"]))])
-    monkeypatch.setattr(ppo, "generate_ids", lambda *_, **__: next(responses))
+    monkeypatch.setattr(shared, "sample", lambda *_, **__: next(responses))
     scores = iter(given["scores"])
     size = len(given["scores"][0])
-    config = PPOConfig(
-        **facts["settings"], batch_size=size, minibatch_size=size, max_grad_norm=float("inf"), missing_eos_penalty=1.0
-    )
+    whole = {"batch_size": size, "minibatch_size": size, "microbatch_size": None, "max_grad_norm": float("inf")}
+    config = PPOConfig(**facts["settings"], **whole, missing_eos_penalty=1.0)
     trainer = PPO(shared, lambda prompts, completions: next(scores), config, TRL_1_12)
     rollouts = []
     roll_out = ppo.roll_out

@@ -28,6 +28,7 @@ from ..objectives import response_logprobs
 from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
 from .profiles import Profile
+from .sampling import sample_ids
 
 POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
 
@@ -165,6 +166,19 @@ class SharedBase(nn.Module):
         # The states that predict the response start at the prompt's last token.
         hidden = self.hidden_states(ids, ids != self.pad_id, role)[:, prompt_ids.shape[1] - 1 : -1]
         return response_logprobs(self.logits(hidden) / temperature, response_ids)
+
+    def sample(self, prompt_ids: Tensor, uniforms: Tensor, role: str = POLICY, temperature: float = 1.0) -> Tensor:
+        """Sampled response ids of left-padded prompts, from random numbers in [0, 1), as in `sampling.sample_ids`."""
+        with self.role(role):
+            return sample_ids(
+                self.peft.base_model.model.model,
+                self.peft.base_model.model.lm_head,
+                prompt_ids,
+                uniforms,
+                pad_id=self.pad_id,
+                eos_id=self.eos_id,
+                temperature=temperature,
+            )
 
     def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
         """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""

@@ -20,7 +20,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
 from ..files import LabError
-from ..models.generation import generate_ids, pad_left, response_mask
+from ..models.generation import pad_left, response_mask
 from ..models.loading import prompt_ids as encode_prompts
 from ..models.profiles import Profile
 from ..models.roles import POLICY, REFERENCE, SharedBase
@@ -65,6 +65,7 @@ class PPOConfig:
     updates: int = 40  # rollout batches, each followed by `epochs` passes
     batch_size: int = 32  # rollouts an update
     minibatch_size: int = 32  # rollouts a gradient step; all of them if an update has fewer
+    microbatch_size: int | None = 16  # rollouts a forward pass, of like length to save padding; None: the minibatch
     epochs: int = 2  # passes over each batch of rollouts
     learning_rate: float = 5e-4  # AdamW, for the policy's LoRA weights and the value head
     beta: float = 0.05  # KL coefficient, reward units a nat
@@ -91,7 +92,7 @@ class PPOConfig:
     def __post_init__(self) -> None:
         counts = ("updates", "batch_size", "minibatch_size", "epochs", "watch_every")
         positive = ("learning_rate", "clip", "value_clip", "max_grad_norm", "temperature")
-        optional = ("target_kl", "kl_target", "max_new_tokens")
+        optional = ("microbatch_size", "target_kl", "kl_target", "max_new_tokens")
         problems = [f"{name} is {getattr(self, name)}: at least 1" for name in counts if getattr(self, name) < 1]
         problems += [f"{name} is {getattr(self, name)}: above 0" for name in positive if not getattr(self, name) > 0]
         given = [name for name in optional if getattr(self, name) is not None]
@@ -113,8 +114,10 @@ class PPOConfig:
     @classmethod
     def of(cls, profile: Profile, **changes) -> "PPOConfig":
         """The settings to begin with for a profile: the defaults for the tiny model, smaller steps for a large one."""
-        large = {"updates": 200, "minibatch_size": 8, "learning_rate": 1e-5, "epochs": 4} if profile.needs_gpu else {}
-        return cls(**(large | changes))
+        if profile.needs_gpu:
+            large = {"updates": 200, "minibatch_size": 8, "microbatch_size": 4, "learning_rate": 1e-5, "epochs": 4}
+            changes = large | changes
+        return cls(**changes)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,14 @@ def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
+def microbatches(prompts: Tensor, responses: Tensor, size: int | None) -> Iterator[tuple[Tensor, int, int]]:
+    """Rows of like length together, in parts of `size` (None: all): their indices, and the first column of the prompts
+    and the width of the responses that hold any of their tokens. prompts, responses: masks, (batch, length) each."""
+    lengths = prompts.sum(1) + responses.sum(1)
+    for index in lengths.argsort(stable=True).split(size or len(lengths)):
+        yield index, int(prompts[index].long().argmax(1).min()), int(responses[index].sum(1).max())
+
+
 def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
     """What `reward` gives for each completion, (batch,). Raises LabError unless that is one finite number each."""
     given = reward(prompts, completions)
@@ -197,9 +208,8 @@ def roll_out(
     tokenizer = shared.tokenizer
     prompt_ids = pad_left(encode_prompts(shared.profile, tokenizer, prompts), shared.pad_id, shared.device)
     max_new_tokens = config.max_new_tokens or shared.profile.max_response_tokens
-    response_ids = generate_ids(
-        shared.peft, prompt_ids, tokenizer, max_new_tokens=max_new_tokens, temperature=config.temperature
-    )
+    uniforms = torch.rand(len(prompts), max_new_tokens).to(shared.device)
+    response_ids = shared.sample(prompt_ids, uniforms, temperature=config.temperature)
     mask = response_mask(response_ids, shared.eos_id)
     response_ids = response_ids.masked_fill(~mask, shared.pad_id)
     ended = (response_ids == shared.eos_id).any(1)
@@ -210,8 +220,11 @@ def roll_out(
     if config.whiten_scores:
         scores = masked_whiten(scores, torch.ones_like(scores, dtype=torch.bool))
 
-    logprobs, values, _ = _policy_outputs(shared, prompt_ids, response_ids, config.temperature)
-    ref_logprobs = shared.response_logprobs(prompt_ids, response_ids, REFERENCE, config.temperature)
+    logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=shared.device) for _ in range(3))
+    for index, left, width in microbatches(prompt_ids != shared.pad_id, mask, config.microbatch_size):
+        part = prompt_ids[index, left:], response_ids[index, :width]
+        logprobs[index, :width], values[index, :width], _ = _policy_outputs(shared, *part, config.temperature)
+        ref_logprobs[index, :width] = shared.response_logprobs(*part, REFERENCE, config.temperature)
     rewards = formulas.kl_penalised_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
     advantages, returns = formulas.gae(rewards, values, mask, config.gamma, config.lam)
     return Rollout(
@@ -379,8 +392,7 @@ class PPO:
         for _ in range(config.epochs):
             order = torch.randperm(len(rollout.prompts), device=rollout.mask.device)
             for index in order.split(config.minibatch_size):
-                loss, measures = self._loss(rollout, index)
-                loss.backward()
+                measures = self._backward(rollout, index)
                 norm = torch.nn.utils.clip_grad_norm_(self.shared.trainable_parameters(), config.max_grad_norm)
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
@@ -389,14 +401,29 @@ class PPO:
                 break
         return {name: sum(m[name] for m in seen) / len(seen) for name in seen[0]}
 
-    def _loss(self, rollout: Rollout, index: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss."""
+    def _backward(self, rollout: Rollout, index: Tensor) -> dict[str, float]:
+        """The gradient of PPO's loss on the rollouts at `index`, a microbatch at a time; returns what was seen.
+
+        All losses are means over tokens, so the whole's is that of the parts, each weighted by its share of the tokens.
+        """
+        tokens = rollout.mask[index].sum()
+        seen: dict[str, float] = {}
+        prompts = rollout.prompt_ids[index] != self.shared.pad_id
+        for part, left, width in microbatches(prompts, rollout.mask[index], self.config.microbatch_size):
+            loss, measures = self._loss(rollout, index[part], left, width)
+            share = rollout.mask[index[part]].sum() / tokens
+            (share * loss).backward()
+            seen = {name: seen.get(name, 0.0) + share.item() * value for name, value in measures.items()}
+        return seen
+
+    def _loss(self, rollout: Rollout, index: Tensor, left: int, width: int) -> tuple[Tensor, dict[str, float]]:
+        """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss.
+
+        left, width: the prompts' columns before `left`, and the responses' from `width` on, hold padding alone.
+        """
         config = self.config
-        mask = rollout.mask[index]
-        width = int(mask.sum(1).max())  # no work on columns that are padding for all
-        left = int((rollout.prompt_ids[index] != self.shared.pad_id).long().argmax(1).min())
         prompt_ids, response_ids = rollout.prompt_ids[index, left:], rollout.response_ids[index, :width]
-        mask = mask[:, :width]
+        mask = rollout.mask[index, :width]
         logprobs, values, entropy = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
         old_logprobs = rollout.logprobs[index, :width]
         advantages, returns = rollout.advantages[index, :width], rollout.returns[index, :width]
