@@ -8,6 +8,7 @@ process, up to rounding.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -18,6 +19,11 @@ from accelerate.utils import gather_object
 from torch import distributed, nn
 
 from ..files import LabError
+
+ENDED = (
+    "another process of this run has ended, so process {rank} ends as well; what was done is in the checkpoint: start "
+    "the run again and it goes on ({why})"
+)
 
 
 def _together(method: Callable) -> Callable:
@@ -30,10 +36,7 @@ def _together(method: Callable) -> Callable:
         except (RuntimeError, distributed.DistError) as error:
             if not isinstance(error, distributed.DistError) and "gloo" not in str(error).lower():
                 raise
-            raise LabError(
-                f"another process of this run has ended, so process {team.rank} ends as well; what was done is in the "
-                f"checkpoint: start the run again and it goes on ({str(error).splitlines()[0][:120]})"
-            ) from None
+            raise LabError(ENDED.format(rank=team.rank, why=str(error).splitlines()[0][:120])) from None
 
     return spoken
 
@@ -50,7 +53,12 @@ class Team:
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         state = PartialState(cpu=cpu)
-        return cls(state.process_index, state.num_processes)
+        team = cls(state.process_index, state.num_processes)
+        signal.signal(signal.SIGTERM, team._told_to_end)  # the launcher's, which may come before a broken connection
+        return team
+
+    def _told_to_end(self, *_: object) -> None:
+        raise LabError(ENDED.format(rank=self.rank, why="told so by the launcher"))
 
     @property
     def leads(self) -> bool:
