@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,12 +189,20 @@ def _train(args: argparse.Namespace) -> int:
     from . import stages
     from .artifacts import Artifacts
     from .training.ppo import PPOConfig
+    from .training.team import Team
 
+    team = Team.of_environment(cpu=not profile.needs_gpu)
+    if team.size > 1 and args.stage != "ppo":
+        raise LabError(f"{args.stage} runs in one process; only ppo can be started in several")
     keeping = {"resume": not args.fresh, "record": args.record}
     if args.stage == "ppo":
         changes = {"updates": args.steps, "beta": args.beta}
         config = PPOConfig.of(profile, seed=args.seed, **{k: v for k, v in changes.items() if v is not None})
-        _show(stages.ppo(profile, config=config, **keeping), config.updates, "ppo")
+        run = stages.ppo(profile, config=config, team=team, **keeping)
+        if not team.leads:
+            deque(run, maxlen=0)  # the first process shows how it goes
+            return 0
+        _show(run, config.updates, "ppo")
     elif args.stage == "sft":
         _show(stages.sft(profile, seed=args.seed, steps=args.steps, **keeping), args.steps or profile.sft.steps, "sft")
     else:

@@ -20,9 +20,10 @@ from .preferences import Demonstration, Preference, load_preferences, read_demon
 from .recordings import Header, recorded
 from .simulation.gold import gold_reward
 from .training.checkpoints import Checkpoint
-from .training.ppo import Formulas, PPOConfig, Reward, train_ppo
+from .training.ppo import ALONE, Formulas, PPOConfig, Reward, train_ppo
 from .training.reward_model import train_reward_model
 from .training.sft import train_sft
+from .training.team import Team
 from .training.trl_stream import save_adapter
 
 RECORDED_BETAS = (0.0, 0.02, 0.2)  # KL coefficients of the shipped recordings, beside the default
@@ -97,12 +98,14 @@ def ppo(
     save: bool = True,
     resume: bool = True,
     record: str | None = None,
+    team: Team = ALONE,
 ) -> Iterator[dict]:
     """PPO on `prompts` (default: the shipped ones) from the SFT policy.
 
     save: whether to store the artifact "ppo".
     shared: the model to train, in place (default: `load_shared`). Returns it.
     formulas: losses, advantages and so on (default: those of `objectives`).
+    team: the processes that share the work; the first of them writes.
     """
     config = config or PPOConfig.of(profile)
     store = Artifacts(profile.name)
@@ -113,8 +116,11 @@ def ppo(
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
     checkpoint = _checkpoint(profile, "ppo" if save else f"ppo-{record or 'unsaved'}", 5, resume)
     records: list[dict] = []
-    run = train_ppo(shared, texts, reward, config, formulas=formulas or Formulas(), checkpoint=checkpoint)
-    yield from _remembered(recorded(run, record, header), records)
+    formulas = formulas or Formulas()
+    run = train_ppo(shared, texts, reward, config, formulas=formulas, checkpoint=checkpoint, team=team)
+    yield from _remembered(recorded(run, record if team.leads else None, header), records)
+    if not team.leads:
+        return shared
     if save:
         with store.save("ppo", records=_lasting(records), seeds=[config.seed], parents=parents) as folder:
             shared.write_policy(folder)

@@ -51,11 +51,13 @@ class State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often a run writes its state. resume: whether to go on from what is there."""
+    """Where and how often a run writes its state. resume: whether to go on from what is there; writes: whether this
+    process does it, of those that share a run."""
 
     folder: Path
     every: int = 25  # steps
     resume: bool = True
+    writes: bool = True
 
     def find(self, fingerprint: Fingerprint) -> tuple[State, list[dict]] | None:
         """The state and the records so far of the run with that fingerprint; None if there are none.
@@ -84,6 +86,8 @@ class Checkpoint:
 
     def write(self, fingerprint: Fingerprint, state: State, records: list[dict]) -> None:
         """Replace the checkpoint, whole. Raises LabError if the disk is full or the place cannot be written."""
+        if not self.writes:
+            return
         about = {"format": FORMAT, "step": state.step, "fingerprint": dict(fingerprint), "facts": state.facts}
         with files.atomic_folder(self.folder) as folder:
             (folder / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
@@ -93,6 +97,8 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the checkpoint, if there is one: for whoever has stored the run's result."""
+        if not self.writes:
+            return
         if folder := files.find_folder(self.folder):
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # not empty

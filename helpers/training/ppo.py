@@ -20,7 +20,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
 from ..files import LabError
-from ..models.generation import pad_left, response_mask
+from ..models.generation import pad_left, pad_right, response_mask
 from ..models.loading import prompt_ids as encode_prompts
 from ..models.profiles import Profile
 from ..models.roles import POLICY, REFERENCE, SharedBase
@@ -37,6 +37,9 @@ from ..objectives import (
 )
 from . import checkpoints
 from .checkpoints import Checkpoint, State
+from .team import Team
+
+ALONE = Team()
 
 Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 """A reward is any function of prompts and completions that gives one number for each."""
@@ -174,7 +177,9 @@ def microbatches(prompts: Tensor, responses: Tensor, size: int | None) -> Iterat
     """Rows of like length together, in parts of `size` (None: all): their indices, and the first column of the prompts
     and the width of the responses that hold any of their tokens. prompts, responses: masks, (batch, length) each."""
     lengths = prompts.sum(1) + responses.sum(1)
-    for index in lengths.argsort(stable=True).split(size or len(lengths)):
+    for index in lengths.argsort(stable=True).split(size or max(1, len(lengths))):
+        if not len(index):
+            return
         yield index, int(prompts[index].long().argmax(1).min()), int(responses[index].sum(1).max())
 
 
@@ -197,39 +202,80 @@ def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str]
     return scores
 
 
+@dataclass(frozen=True)
+class Response:
+    """One sampled response: its tokens with </s>, text and score, and what three roles say of each token.
+
+    The roles' lists may be longer than the response; what stands there means nothing.
+    """
+
+    ids: list[int]
+    completion: str
+    score: float
+    logprobs: list[float]
+    ref_logprobs: list[float]
+    values: list[float]
+
+
 @torch.no_grad()
-def roll_out(
-    shared: SharedBase, prompts: Sequence[str], reward: Reward, config: PPOConfig, formulas: Formulas = Formulas()
-) -> Rollout:
-    """Sample a response to each prompt from the policy, score it, and work out rewards and advantages.
+def sample_responses(
+    shared: SharedBase, prompts: Sequence[str], uniforms: Tensor, reward: Reward, config: PPOConfig
+) -> list[Response]:
+    """A response to each prompt from the policy, scored. uniforms: (prompts, longest response), as for `shared.sample`.
 
     Raises LabError if the reward gives not one finite number for each response.
     """
-    tokenizer = shared.tokenizer
-    prompt_ids = pad_left(encode_prompts(shared.profile, tokenizer, prompts), shared.pad_id, shared.device)
-    max_new_tokens = config.max_new_tokens or shared.profile.max_response_tokens
-    uniforms = torch.rand(len(prompts), max_new_tokens).to(shared.device)
-    response_ids = shared.sample(prompt_ids, uniforms, temperature=config.temperature)
+    if not prompts:
+        return []
+    prompt_ids = pad_left(encode_prompts(shared.profile, shared.tokenizer, prompts), shared.pad_id, shared.device)
+    response_ids = shared.sample(prompt_ids, uniforms.to(shared.device), temperature=config.temperature)
     mask = response_mask(response_ids, shared.eos_id)
     response_ids = response_ids.masked_fill(~mask, shared.pad_id)
-    ended = (response_ids == shared.eos_id).any(1)
-    completions = tokenizer.batch_decode(response_ids, skip_special_tokens=True)
-
+    completions = shared.tokenizer.batch_decode(response_ids, skip_special_tokens=True)
     scores = scores_of(reward, prompts, completions, shared.device)
-    scores = scores - config.missing_eos_penalty * (~ended).float()
-    if config.whiten_scores:
-        scores = masked_whiten(scores, torch.ones_like(scores, dtype=torch.bool))
-
     logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=shared.device) for _ in range(3))
     for index, left, width in microbatches(prompt_ids != shared.pad_id, mask, config.microbatch_size):
         part = prompt_ids[index, left:], response_ids[index, :width]
         logprobs[index, :width], values[index, :width], _ = _policy_outputs(shared, *part, config.temperature)
         ref_logprobs[index, :width] = shared.response_logprobs(*part, REFERENCE, config.temperature)
+    ids = [row[real].tolist() for row, real in zip(response_ids, mask, strict=True)]
+    columns = ids, completions, scores.tolist(), logprobs.tolist(), ref_logprobs.tolist(), values.tolist()
+    return list(map(Response, *columns))
+
+
+@torch.no_grad()
+def roll_out(
+    shared: SharedBase,
+    prompts: Sequence[str],
+    reward: Reward,
+    config: PPOConfig,
+    formulas: Formulas = Formulas(),
+    team: Team = ALONE,
+) -> Rollout:
+    """Sample a response to each prompt from the policy, score it, and work out rewards and advantages.
+
+    team: does it in shares; the rollout is whole on each of its processes. Raises LabError if the reward gives not one
+    finite number for each response.
+    """
+    uniforms = torch.rand(len(prompts), config.max_new_tokens or shared.profile.max_response_tokens)
+    responses = team.gathered(sample_responses(shared, team.share(prompts), team.share(uniforms), reward, config))
+    prompt_ids = pad_left(encode_prompts(shared.profile, shared.tokenizer, prompts), shared.pad_id, shared.device)
+    response_ids, mask = pad_right([r.ids for r in responses], shared.pad_id, shared.device)
+    mask = mask.bool()
+    logprobs, ref_logprobs, values = (
+        _of_width(mask.shape[1], [getattr(r, name) for r in responses]).to(shared.device)
+        for name in ("logprobs", "ref_logprobs", "values")
+    )
+    ended = (response_ids == shared.eos_id).any(1)
+    scores = torch.tensor([r.score for r in responses], device=shared.device)
+    scores = scores - config.missing_eos_penalty * (~ended).float()
+    if config.whiten_scores:
+        scores = masked_whiten(scores, torch.ones_like(scores, dtype=torch.bool))
     rewards = formulas.kl_penalised_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
     advantages, returns = formulas.gae(rewards, values, mask, config.gamma, config.lam)
     return Rollout(
         list(prompts),
-        completions,
+        [r.completion for r in responses],
         prompt_ids,
         response_ids,
         mask,
@@ -242,6 +288,11 @@ def roll_out(
         returns,
         ended,
     )
+
+
+def _of_width(width: int, rows: Sequence[Sequence[float]]) -> Tensor:
+    """Rows of any length as one tensor, (rows, width), cut or filled with 0."""
+    return torch.tensor([[*row[:width], *[0.0] * (width - len(row))] for row in rows])
 
 
 def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip: float) -> dict:
@@ -318,10 +369,17 @@ def adapted(beta: float, kl: float, target: float) -> float:
 
 
 class PPO:
-    """PPO on one SharedBase: `update(prompts)` does one update and returns its record."""
+    """PPO on one SharedBase: `update(prompts)` does one update and returns its record, the same on a whole team."""
 
-    def __init__(self, shared: SharedBase, reward: Reward, config: PPOConfig, formulas: Formulas = Formulas()):
-        self.shared, self.reward, self.config, self.formulas = shared, reward, config, formulas
+    def __init__(
+        self,
+        shared: SharedBase,
+        reward: Reward,
+        config: PPOConfig,
+        formulas: Formulas = Formulas(),
+        team: Team = ALONE,
+    ):
+        self.shared, self.reward, self.config, self.formulas, self.team = shared, reward, config, formulas, team
         self.optimizer = torch.optim.AdamW(shared.trainable_parameters(), lr=config.learning_rate, weight_decay=0.0)
         self.optimizer.zero_grad(set_to_none=True)  # what an interrupted run left
         self.step = 0
@@ -333,7 +391,7 @@ class PPO:
         KL in nats a response, the rest as named; with `config.inspect`, "tokens" holds what `inspected` returns."""
         started = time.perf_counter()
         beta = self.beta
-        rollout = roll_out(self.shared, prompts, self.reward, replace(self.config, beta=beta), self.formulas)
+        rollout = roll_out(self.shared, prompts, self.reward, replace(self.config, beta=beta), self.formulas, self.team)
         rolled_out = time.perf_counter()
         losses = self._optimise(rollout)
         self.step += 1
@@ -408,13 +466,15 @@ class PPO:
         """
         tokens = rollout.mask[index].sum()
         seen: dict[str, float] = {}
+        index = self.team.share(index)
         prompts = rollout.prompt_ids[index] != self.shared.pad_id
         for part, left, width in microbatches(prompts, rollout.mask[index], self.config.microbatch_size):
             loss, measures = self._loss(rollout, index[part], left, width)
             share = rollout.mask[index[part]].sum() / tokens
             (share * loss).backward()
             seen = {name: seen.get(name, 0.0) + share.item() * value for name, value in measures.items()}
-        return seen
+        self.team.sum_gradients(self.shared.trainable_parameters())
+        return self.team.summed(seen)
 
     def _loss(self, rollout: Rollout, index: Tensor, left: int, width: int) -> tuple[Tensor, dict[str, float]]:
         """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss.
@@ -450,12 +510,14 @@ def train_ppo(
     *,
     formulas: Formulas = Formulas(),
     checkpoint: Checkpoint | None = None,
+    team: Team = ALONE,
 ) -> Iterator[dict]:
     """Train the policy of `shared` on `prompts`, a record an update; the policy changes in place.
 
     `reward` is any function of (prompts, completions); None takes the reward adapter that `shared` was loaded with.
     `formulas`: the losses and so on, see there. `checkpoint`: where to keep the run's state, and to go on from; delete
-    it when the policy is stored (`checkpoints.resumable` says what that adds to the records).
+    it when the policy is stored (`checkpoints.resumable` says what that adds to the records). `team`: the processes
+    that share the work; all of them yield the same records.
     Yields what `PPO.update` returns. With `config.watch`, "samples" are not of the rollout but of the same prompts at
     the first, every `watch_every`-th and the last update, and empty at the others: prompt, before (the reference's
     greedy completion), completion (the policy's, now), before_reward and reward (without the missing-EOS penalty).
@@ -463,7 +525,9 @@ def train_ppo(
     """
     check_prompts(shared, prompts)
     torch.manual_seed(config.seed)
-    ppo = PPO(shared, reward or shared.reward, config, formulas)
+    ppo = PPO(shared, reward or shared.reward, config, formulas, team)
+    if checkpoint:
+        checkpoint = replace(checkpoint, writes=team.leads)
 
     def start(state: State | None) -> Iterator[dict]:
         watch = _watcher(ppo, prompts[: config.watch])

@@ -1,0 +1,92 @@
+"""One run on several processes, as `accelerate launch` or `torchrun` start them.
+
+Every process holds the whole model and begins with the same weights and random numbers. Of each batch it does its share
+of the work; what the shares gave is put together in the order of one process, so the run's records are those of one
+process, up to rounding.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from torch import distributed, nn
+
+from ..files import LabError
+
+ENDED = (
+    "another process of this run has ended, so process {rank} ends as well; what was done is in the checkpoint: start "
+    "the run again and it goes on ({why})"
+)
+
+
+def _together(method: Callable) -> Callable:
+    """The method, with a clear error where another process has gone: torch's own speak of sockets."""
+
+    @wraps(method)
+    def spoken(team: Team, *arguments: Any) -> Any:
+        try:
+            return method(team, *arguments)
+        except (RuntimeError, distributed.DistError) as error:
+            if not isinstance(error, distributed.DistError) and "gloo" not in str(error).lower():
+                raise
+            raise LabError(ENDED.format(rank=team.rank, why=str(error).splitlines()[0][:120])) from None
+
+    return spoken
+
+
+class Team:
+    """The processes of a run. rank: which of them this is, from 0; size: how many there are."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @classmethod
+    def of_environment(cls, cpu: bool) -> Team:
+        """The team that a launcher has started, or one process alone. cpu: train there even where there is a GPU."""
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return cls()
+        state = PartialState(cpu=cpu)
+        team = cls(state.process_index, state.num_processes)
+        signal.signal(signal.SIGTERM, team._told_to_end)  # the launcher's, which may come before a broken connection
+        return team
+
+    def _told_to_end(self, *_: object) -> None:
+        raise LabError(ENDED.format(rank=self.rank, why="told so by the launcher"))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks and writes for all."""
+        return self.rank == 0
+
+    def share(self, rows: Sequence) -> Sequence:
+        """This process's part of a sequence or a tensor: the parts of all, one after the other, are the whole."""
+        bounds = [len(rows) * i // self.size for i in range(self.size + 1)]
+        return rows[bounds[self.rank] : bounds[self.rank + 1]]
+
+    @_together
+    def gathered(self, rows: list) -> list:
+        """The rows of all processes, one process's after the other's."""
+        return rows if self.size == 1 else gather_object(rows)
+
+    @_together
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up the gradients of all processes; a process without one counts as 0."""
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            distributed.all_reduce(parameter.grad)
+
+    def summed(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """The sum of each number over all processes; one that a process lacks counts as 0."""
+        parts = self.gathered([dict(numbers)])
+        names = dict.fromkeys(name for part in parts for name in part)
+        return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
