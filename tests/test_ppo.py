@@ -19,14 +19,13 @@ from helpers.models.loading import load_tokenizer
 from helpers.models.profiles import PROFILES, get_profile
 from helpers.models.roles import POLICY, REFERENCE, SharedBase
 from helpers.objectives import clipped_policy_loss
+from helpers.training.inspection import inspected, token_texts
 from helpers.training.ppo import (
     PPO,
     Formulas,
     PPOConfig,
-    inspected,
     microbatches,
     roll_out,
-    token_texts,
     train_ppo,
     weighted_sum,
 )
