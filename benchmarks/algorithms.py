@@ -67,10 +67,10 @@ def measure(name: str, seed: int, updates: int | None = None) -> dict:
         "seed": seed,
         "seconds": round(seconds, 1),
         f"seconds_to_gold_{GOLD:g}": reached and round(reached, 1),
-        "gold": round(after["gold"].mean(), 3),
-        "gold_gain": [round(x, 3) for x in (gain.estimate, gain.low, gain.high)],
-        "kl": round(after["kl"].mean(), 3),
-        "proxy": round(after["proxy"].mean(), 3),
+        "gold": round(float(after["gold"].mean()), 3),
+        "gold_gain": [round(float(x), 3) for x in (gain.estimate, gain.low, gain.high)],
+        "kl": round(float(after["kl"].mean()), 3),
+        "proxy": round(float(after["proxy"].mean()), 3),
     }
 
 
