@@ -383,7 +383,9 @@ class PPO:
             order = torch.randperm(len(rollout.prompts), device=rollout.mask.device)
             for index in order.split(config.minibatch_size):
                 measures = self._backward(rollout, index)
-                norm = torch.nn.utils.clip_grad_norm_(self.shared.trainable_parameters(), config.max_grad_norm)
+                parameters = self.shared.trainable_parameters()
+                self.team.sum_gradients(parameters)
+                norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
                 seen.append(measures | {"gradient_norm": norm.item()})
@@ -392,7 +394,9 @@ class PPO:
         return {name: sum(m[name] for m in seen) / len(seen) for name in seen[0]}
 
     def _backward(self, rollout: Rollout, index: Tensor) -> dict[str, float]:
-        """The gradient of PPO's loss on the rollouts at `index`, a microbatch at a time; returns what was seen.
+        """The gradient of PPO's loss on this process's share of the rollouts at `index`, a microbatch at a time.
+
+        Returns what was seen of all of them.
 
         All losses are means over tokens, so the whole's is that of the parts, each weighted by its share of the tokens.
         """
@@ -405,7 +409,6 @@ class PPO:
             share = rollout.mask[index[part]].sum() / tokens
             (share * loss).backward()
             seen = {name: seen.get(name, 0.0) + share.item() * value for name, value in measures.items()}
-        self.team.sum_gradients(self.shared.trainable_parameters())
         return self.team.summed(seen)
 
     def _loss(self, rollout: Rollout, index: Tensor, left: int, width: int) -> tuple[Tensor, dict[str, float]]:
