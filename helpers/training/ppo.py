@@ -396,9 +396,8 @@ class PPO:
     def _backward(self, rollout: Rollout, index: Tensor) -> dict[str, float]:
         """The gradient of PPO's loss on this process's share of the rollouts at `index`, a microbatch at a time.
 
-        Returns what was seen of all of them.
-
         All losses are means over tokens, so the whole's is that of the parts, each weighted by its share of the tokens.
+        Returns what was seen of all of them.
         """
         tokens = rollout.mask[index].sum()
         seen: dict[str, float] = {}
