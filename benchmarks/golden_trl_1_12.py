@@ -32,6 +32,8 @@ from helpers.models.loading import load_base, load_tokenizer, lora_config, promp
 from helpers.models.profiles import PROFILES
 from helpers.preferences import read_prompts
 
+from .trl_1_12 import OPTIONS
+
 GOLDEN = ROOT / "tests" / "golden"
 PROFILE = replace(PROFILES["tiny"], lora_rank=2, lora_alpha=4, compute_dtype="float32")
 BATCH, UPDATES, EPOCHS, RESPONSE = 8, 3, 4, 20
@@ -99,15 +101,13 @@ def run(ppo_trainer, quantise: bool) -> tuple[dict[str, Tensor], dict]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = ppo_trainer.PPOTrainer(
             args=ppo_trainer.PPOConfig(
+                **OPTIONS,
                 output_dir=folder,
                 per_device_train_batch_size=BATCH,
                 num_ppo_epochs=EPOCHS,
-                num_mini_batches=1,
                 total_episodes=BATCH * UPDATES,
                 local_rollout_forward_batch_size=BATCH,
                 response_length=RESPONSE,
-                temperature=1.0,
-                stop_token="eos",
                 missing_eos_penalty=1.0,
                 kl_coef=SETTINGS["beta"],
                 cliprange=SETTINGS["clip"],
@@ -115,13 +115,6 @@ def run(ppo_trainer, quantise: bool) -> tuple[dict[str, Tensor], dict]:
                 vf_coef=SETTINGS["value_coefficient"],
                 learning_rate=SETTINGS["learning_rate"],
                 lr_scheduler_type="constant",
-                logging_steps=1,
-                save_strategy="no",
-                report_to=[],
-                gradient_checkpointing=False,
-                bf16=False,
-                use_cpu=True,
-                num_sample_generations=0,
             ),
             processing_class=tokenizer,
             model=policy,

@@ -27,6 +27,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .trl_1_12 import OPTIONS
+
 UPDATES, ROUNDS = 6, 3  # updates of one process (the first is not counted); processes of each kind
 Ratio = dict[str, float]
 
@@ -114,23 +116,14 @@ def trl() -> dict:
     with tempfile.TemporaryDirectory() as folder:
         trainer = PPOTrainer(
             args=PPOConfig(
+                **OPTIONS,
                 output_dir=folder,
                 per_device_train_batch_size=32,
                 num_ppo_epochs=2,
-                num_mini_batches=1,
                 total_episodes=32 * UPDATES,
                 local_rollout_forward_batch_size=32,
                 response_length=profile.max_response_tokens,
-                temperature=1.0,
-                stop_token="eos",
                 learning_rate=5e-4,
-                logging_steps=1,
-                save_strategy="no",
-                report_to=[],
-                gradient_checkpointing=False,
-                bf16=False,
-                use_cpu=True,
-                num_sample_generations=0,
                 disable_tqdm=True,
             ),
             processing_class=tokenizer,
