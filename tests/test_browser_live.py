@@ -228,7 +228,7 @@ from helpers.training.ppo import PPOConfig
 from helpers.views.live import PANELS, LiveRun
 
 profile = get_profile("tiny")
-config = PPOConfig.of(profile, updates=8, batch_size=8, watch=1)
+config = PPOConfig.of(profile, updates=16, batch_size=8, watch=1)
 shared = stages.load_shared(profile)
 """.strip(),
     """
@@ -253,12 +253,12 @@ def test_a_real_ppo_run_is_stopped_and_goes_on_in_a_new_kernel(tmp_path, monkeyp
         page.start(0)
         page.start(1)
         step = stop(page, 1, at=2)
-        assert 2 <= step < 8, "it must not have ended by itself"
+        assert 2 <= step < 16, "it must not have ended by itself"
         page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         page.notebook.wait_until_idle()
 
         page.start_all()
-        page.see(page.cell(1).locator(".rlhf-progress"), re.compile(r"update 8 of 8"))
+        page.see(page.cell(1).locator(".rlhf-progress"), re.compile(r"update 16 of 16"))
         expect(page.cell(1).locator(".rlhf-chart .shapelayer path")).to_have_count(4, timeout=PATIENCE)  # one a panel
         page.see(page.cell(2), "same records: True")
         page.see(page.cell(2), "same weights: True")

@@ -27,6 +27,7 @@ from ..files import ROOT, LabError, shown
 from ..objectives import response_logprobs
 from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
+from .merged_lora import multiply_merged
 from .profiles import Profile
 from .sampling import sample_ids
 
@@ -59,7 +60,7 @@ class SharedBase(nn.Module):
         base = load_base(profile)
         config = _adapter_config(sft, profile) if sft else lora_config(profile, "causal")
         config.inference_mode = False
-        self.peft = get_peft_model(base, config, adapter_name=POLICY)
+        self.peft = multiply_merged(get_peft_model(base, config, adapter_name=POLICY))
         self.has_reference_adapter = sft is not None
         if sft:
             weights = load_peft_weights(str(sft), device=str(self.device))

@@ -18,6 +18,7 @@ from trl import RewardConfig, RewardTrainer
 from ..files import LabError, atomic_folder, find_folder, shown
 from ..models.generation import batches_by_length, pad_right
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Preference
 from .checkpoints import Checkpoint
@@ -82,7 +83,7 @@ def train_reward_model(
     tokenizer = load_tokenizer(profile)
     dataset = reward_dataset(profile, tokenizer, pairs, margins)
     set_seed(seed)
-    model = get_peft_model(load_base(profile, head="score"), lora_config(profile, "score"))
+    model = multiply_merged(get_peft_model(load_base(profile, head="score"), lora_config(profile, "score")))
     yield from train(
         RewardTrainer,
         RewardConfig,
@@ -138,7 +139,7 @@ def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, 
             f'{shown(found / "reward.json")}: must be one JSON object with the numbers "mean" and "std"; '
             f"train the reward model again"
         ) from None
-    model = PeftModel.from_pretrained(load_base(profile, head="score"), found)
+    model = multiply_merged(PeftModel.from_pretrained(load_base(profile, head="score"), found))
     return model.eval(), normalisation
 
 

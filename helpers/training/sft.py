@@ -13,6 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ..files import LabError, atomic_folder
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
+from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Demonstration
 from .checkpoints import Checkpoint
@@ -46,7 +47,7 @@ def train_sft(
     tokenizer = load_tokenizer(profile)
     dataset = sft_dataset(profile, tokenizer, demonstrations)
     set_seed(seed)
-    model = get_peft_model(load_base(profile), lora_config(profile, "causal"))
+    model = multiply_merged(get_peft_model(load_base(profile), lora_config(profile, "causal")))
     yield from train(
         SFTTrainer,
         SFTConfig,
