@@ -60,8 +60,12 @@ def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
         for name, p in trained.items():
             p.copy_(first[name])
 
+    def drawn_from(prompts, ids):
+        with torch.no_grad():
+            return ids, shared.response_states(prompts, ids)
+
     responses = iter([tensors[f"{mode}.responses.{update}"] for update in range(len(given["metrics"]))])
-    monkeypatch.setattr(shared, "sample", lambda *_, **__: next(responses))
+    monkeypatch.setattr(shared, "sample", lambda prompts, *_, **__: drawn_from(prompts, next(responses)))
     scores = iter(given["scores"])
     size = len(given["scores"][0])
     whole = {"batch_size": size, "minibatch_size": size, "microbatch_size": None, "max_grad_norm": float("inf")}

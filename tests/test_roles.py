@@ -93,6 +93,30 @@ def test_a_response_alone_has_the_logprobs_it_has_in_a_batch(shared):
         torch.testing.assert_close(alone, together[i, : len(alone)], atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("role", [BASE, REFERENCE, POLICY])
+def test_states_that_predict_a_response_are_those_of_the_padded_rows(shared, role):
+    """Computed on rows moved together, and by masking the padding."""
+    prompts, responses, mask = padded(shared, left=2, right=3)
+    ids = torch.cat([prompts, responses], dim=1)
+    with torch.no_grad():
+        masked = shared.hidden_states(ids, ids != shared.pad_id, role)[:, prompts.shape[1] - 1 : -1]
+        moved = shared.response_states(prompts, responses, role)
+    assert moved.shape == masked.shape
+    torch.testing.assert_close(moved[mask], masked[mask], atol=1e-5, rtol=1e-4)
+
+
+def test_a_padding_token_inside_a_response_is_a_token(shared):
+    """The policy may draw it, and then has to account for it."""
+    prompts, responses, _ = padded(shared)
+    row = int((responses != shared.pad_id).sum(1).argmax())
+    responses[row, 1] = shared.pad_id
+    with torch.no_grad():
+        ids = torch.cat([prompts[row][prompts[row] != shared.pad_id], responses[row]])[None]
+        alone = shared.hidden_states(ids, torch.ones_like(ids))[0, -len(responses[row]) - 1 : -1]
+        states = shared.response_states(prompts, responses)[row]
+    torch.testing.assert_close(states, alone, atol=1e-5, rtol=1e-4)
+
+
 # --------------------------------------------------------------------------------------------- reward
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.models import sampling
-from helpers.models.generation import generate_ids, pad_left
+from helpers.models.generation import generate_ids, pad_left, response_mask
 from helpers.models.loading import prompt_ids
 from helpers.models.roles import POLICY, REFERENCE
 
@@ -40,7 +40,7 @@ def test_the_first_tokens_have_the_models_probabilities(shared, prompts, tempera
     """One prompt, and numbers at equal distances: every token comes as often as its probability says, up to one."""
     n = 2000
     numbers = ((torch.arange(n) + 0.5) / n).unsqueeze(1)
-    drawn = shared.sample(prompts[:1].expand(n, -1), numbers, temperature=temperature)
+    drawn = shared.sample(prompts[:1].expand(n, -1), numbers, temperature=temperature)[0]
     hidden = shared.hidden_states(prompts[:1], prompts[:1] != shared.pad_id)[:, -1]
     expected = (shared.logits(hidden) / temperature).softmax(-1)[0]
     counts = torch.bincount(drawn[:, 0], minlength=len(expected))
@@ -48,23 +48,23 @@ def test_the_first_tokens_have_the_models_probabilities(shared, prompts, tempera
 
 
 def test_a_row_depends_on_its_own_numbers_alone(ending, prompts, uniforms, monkeypatch):
-    together = ending.sample(prompts, uniforms)
+    together = ending.sample(prompts, uniforms)[0]
     ended = together == ending.eos_id
     assert len(set(ended.long().argmax(1).tolist())) > 3  # rows end at different places
     order = torch.tensor([3, 1, 7, 0, 5, 2, 6, 4])
-    assert torch.equal(ending.sample(prompts[order], uniforms[order]), together[order])
+    assert torch.equal(ending.sample(prompts[order], uniforms[order])[0], together[order])
     for row in range(len(prompts)):
-        alone = ending.sample(prompts[row : row + 1], uniforms[row : row + 1])
+        alone = ending.sample(prompts[row : row + 1], uniforms[row : row + 1])[0]
         assert torch.equal(widened(alone, together.shape[1], ending.pad_id)[0], together[row])
     further = torch.cat([torch.full((len(prompts), 3), ending.pad_id), prompts], dim=1)
-    assert torch.equal(ending.sample(further, uniforms), together)
+    assert torch.equal(ending.sample(further, uniforms)[0], together)
     for leave in (10**9, 0):  # each row leaves at once; none ever leaves
         monkeypatch.setattr(sampling, "LEAVE", leave)
-        assert torch.equal(ending.sample(prompts, uniforms), together)
+        assert torch.equal(ending.sample(prompts, uniforms)[0], together)
 
 
 def test_after_the_end_there_is_padding_and_the_width_is_that_of_the_longest(ending, prompts, uniforms):
-    ids = ending.sample(prompts, uniforms)
+    ids = ending.sample(prompts, uniforms)[0]
     ended = (ids == ending.eos_id).long()
     after = ended.cumsum(1) - ended > 0
     assert after.any() and (ids[after] == ending.pad_id).all() and (ids[~after] != ending.pad_id).all()
@@ -75,5 +75,14 @@ def test_after_the_end_there_is_padding_and_the_width_is_that_of_the_longest(end
 def test_towards_temperature_zero_it_is_greedy_generation(shared, prompts, uniforms, role):
     with shared.role(role):
         greedy = generate_ids(shared.peft, prompts, shared.tokenizer, max_new_tokens=LONGEST, do_sample=False)
-    cold = shared.sample(prompts, uniforms, role, temperature=1e-4)
+    cold = shared.sample(prompts, uniforms, role, temperature=1e-4)[0]
     assert torch.equal(cold, greedy[:, : cold.shape[1]])
+
+
+def test_the_states_are_those_that_a_pass_without_a_cache_gives(ending, prompts, uniforms):
+    ids, states = ending.sample(prompts, uniforms)
+    mask = response_mask(ids, ending.eos_id)
+    with torch.no_grad():
+        whole = ending.response_states(prompts, ids)
+    torch.testing.assert_close(states[mask], whole[mask], atol=1e-5, rtol=1e-4)
+    assert not states[~mask].any() and not mask.all()

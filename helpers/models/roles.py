@@ -144,11 +144,28 @@ class SharedBase(nn.Module):
 
     def hidden_states(self, ids: Tensor, attention_mask: Tensor, role: str = POLICY) -> Tensor:
         """Last hidden states (batch, length, hidden) of `ids` (batch, length), padded on either side."""
-        position_ids = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+        mask = attention_mask.long()
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)
+        inputs = {"attention_mask": mask, "position_ids": position_ids}
+        if (mask.diff(dim=1) <= 0).all():  # padded on the right alone, where no real token looks
+            inputs = {}
         with self.role(role):
-            return self.peft.base_model.model.model(
-                input_ids=ids, attention_mask=attention_mask.long(), position_ids=position_ids, use_cache=False
-            ).last_hidden_state
+            return self.peft.base_model.model.model(input_ids=ids, use_cache=False, **inputs).last_hidden_state
+
+    def response_states(self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY) -> Tensor:
+        """The hidden states that predict each response token: (batch, response, hidden); prompts padded on the left,
+        responses on the right. The padding between and around them costs nothing: rows go through moved to the left,
+        as wide as the longest of them."""
+        ids = torch.cat([prompt_ids, response_ids], dim=1)
+        padding = (prompt_ids != self.pad_id).long().argmax(dim=1, keepdim=True)
+        at = torch.arange(ids.shape[1], device=ids.device)
+        ends = (at * (ids != self.pad_id)).amax(dim=1, keepdim=True) + 1
+        width = int((ends - padding).max())
+        moved = ids.gather(1, (at[:width] + padding).clamp(max=ids.shape[1] - 1))
+        hidden = self.hidden_states(moved, at[:width] < ends - padding, role)
+        # A token's probability stands at the token before it: the prompt's last one for the first.
+        read = (at[prompt_ids.shape[1] :] - 1 - padding).clamp(max=width - 1)
+        return hidden.gather(1, read.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits, float32, of hidden states."""
@@ -163,13 +180,14 @@ class SharedBase(nn.Module):
     ) -> Tensor:
         """Log-probability of every response token under `role`: (batch, response); prompts padded on the left,
         responses on the right."""
-        ids = torch.cat([prompt_ids, response_ids], dim=1)
-        # The states that predict the response start at the prompt's last token.
-        hidden = self.hidden_states(ids, ids != self.pad_id, role)[:, prompt_ids.shape[1] - 1 : -1]
+        hidden = self.response_states(prompt_ids, response_ids, role)
         return response_logprobs(self.logits(hidden) / temperature, response_ids)
 
-    def sample(self, prompt_ids: Tensor, uniforms: Tensor, role: str = POLICY, temperature: float = 1.0) -> Tensor:
-        """Sampled response ids of left-padded prompts, from random numbers in [0, 1), as in `sampling.sample_ids`."""
+    def sample(
+        self, prompt_ids: Tensor, uniforms: Tensor, role: str = POLICY, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Sampled response ids of left-padded prompts, from random numbers in [0, 1), and the hidden states they were
+        drawn from, as in `sampling.sample_ids`."""
         with self.role(role):
             return sample_ids(
                 self.peft.base_model.model.model,

@@ -22,8 +22,9 @@ def sample_ids(
     pad_id: int,
     eos_id: int,
     temperature: float = 1.0,
-) -> Tensor:
-    """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt).
+) -> tuple[Tensor, Tensor]:
+    """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt); and the
+    hidden states that each token was drawn from, (batch, response, hidden), 0 at padding.
 
     trunk, head: a model without its head, and the head: ids -> hidden states -> next-token logits.
     uniforms: (batch, longest response), from [0, 1): number t of a row decides its token t, by the inverse of the
@@ -34,23 +35,24 @@ def sample_ids(
     done = torch.zeros_like(rows, dtype=torch.bool)
     mask = (prompt_ids != pad_id).long()
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache, ids = DynamicCache(), prompt_ids
+    cache, ids, states = DynamicCache(), prompt_ids, []
     for t in range(uniforms.shape[1]):
         hidden = trunk(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         ).last_hidden_state[:, -1]
         tokens = _drawn(head(hidden).double() / temperature, uniforms[rows, t]).masked_fill(done, pad_id)
         responses[rows, t] = tokens
+        states.append(hidden.new_zeros(len(prompt_ids), hidden.shape[1]).index_copy(0, rows[~done], hidden[~done]))
         done = done | (tokens == eos_id)
         if done.all():
-            return responses[:, : t + 1]
+            break
         if done.sum() * LEAVE >= len(rows):
             kept = (~done).nonzero().squeeze(1)
             cache.batch_select_indices(kept)
             rows, done, tokens, mask, positions = rows[kept], done[kept], tokens[kept], mask[kept], positions[kept]
         ids, positions = tokens.unsqueeze(1), positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-    return responses
+    return responses[:, : len(states)], torch.stack(states, dim=1)
 
 
 def _drawn(logits: Tensor, uniforms: Tensor) -> Tensor:

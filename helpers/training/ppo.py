@@ -160,24 +160,22 @@ class Rollout:
         return (kl_k1(self.logprobs, self.ref_logprobs) * self.mask).sum(1)
 
 
-def _policy_outputs(shared: SharedBase, prompt_ids: Tensor, response_ids: Tensor, temperature: float):
-    """Log-probabilities, values and entropy of the policy at every response token, from one forward pass."""
-    ids = torch.cat([prompt_ids, response_ids], dim=1)
-    hidden = shared.hidden_states(ids, ids != shared.pad_id)[:, prompt_ids.shape[1] - 1 : -1]
+def _policy_outputs(shared: SharedBase, hidden: Tensor, response_ids: Tensor, temperature: float):
+    """Log-probabilities, values and entropy at every response token, from the policy's states that predict them."""
     logits = shared.logits(hidden) / temperature
     with torch.no_grad():
         entropy = entropy_from_logits(logits)
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
-def microbatches(prompts: Tensor, responses: Tensor, size: int | None) -> Iterator[tuple[Tensor, int, int]]:
-    """Rows of like length together, in parts of `size` (None: all): their indices, and the first column of the prompts
-    and the width of the responses that hold any of their tokens. prompts, responses: masks, (batch, length) each."""
+def microbatches(prompts: Tensor, responses: Tensor, size: int | None) -> Iterator[tuple[Tensor, int]]:
+    """Rows of like length together, in parts of `size` (None: all): their indices, and the width of the responses that
+    holds all their tokens. prompts, responses: masks, (batch, length) each."""
     lengths = prompts.sum(1) + responses.sum(1)
     for index in lengths.argsort(stable=True).split(size or max(1, len(lengths))):
         if not len(index):
             return
-        yield index, int(prompts[index].long().argmax(1).min()), int(responses[index].sum(1).max())
+        yield index, int(responses[index].sum(1).max())
 
 
 def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
@@ -225,15 +223,18 @@ def sample_responses(
     if not prompts:
         return []
     prompt_ids = pad_left(encode_prompts(shared.profile, shared.tokenizer, prompts), shared.pad_id, shared.device)
-    response_ids = shared.sample(prompt_ids, uniforms.to(shared.device), temperature=config.temperature)
+    response_ids, states = shared.sample(prompt_ids, uniforms.to(shared.device), temperature=config.temperature)
     mask = response_mask(response_ids, shared.eos_id)
     response_ids = response_ids.masked_fill(~mask, shared.pad_id)
     completions = shared.tokenizer.batch_decode(response_ids, skip_special_tokens=True)
     scores = scores_of(reward, prompts, completions, shared.device)
     logprobs, ref_logprobs, values = (torch.zeros(mask.shape, device=shared.device) for _ in range(3))
-    for index, left, width in microbatches(prompt_ids != shared.pad_id, mask, config.microbatch_size):
-        part = prompt_ids[index, left:], response_ids[index, :width]
-        logprobs[index, :width], values[index, :width], _ = _policy_outputs(shared, *part, config.temperature)
+    # In 16 bits a pass with a cache rounds otherwise than one without, and the first ratios would not be 1.
+    exact = states.dtype == torch.float32
+    for index, width in microbatches(prompt_ids != shared.pad_id, mask, config.microbatch_size):
+        part = prompt_ids[index], response_ids[index, :width]
+        hidden = states[index, :width] if exact else shared.response_states(*part)
+        logprobs[index, :width], values[index, :width], _ = _policy_outputs(shared, hidden, part[1], config.temperature)
         ref_logprobs[index, :width] = shared.response_logprobs(*part, REFERENCE, config.temperature)
     ids = [row[real].tolist() for row, real in zip(response_ids, mask, strict=True)]
     columns = ids, completions, scores.tolist(), logprobs.tolist(), ref_logprobs.tolist(), values.tolist()
@@ -373,7 +374,8 @@ class PPO:
         """The first responses of a rollout, token by token, with what the update made of them."""
         config, n = self.config, self.config.inspect
         prompt_ids, response_ids = rollout.prompt_ids[:n], rollout.response_ids[:n]
-        new, _, _ = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
+        hidden = self.shared.response_states(prompt_ids, response_ids)
+        new, _, _ = _policy_outputs(self.shared, hidden, response_ids, config.temperature)
         return [inspected(rollout, row, new[row], self.shared.tokenizer, config.clip) for row in range(len(new))]
 
     def _optimise(self, rollout: Rollout) -> dict[str, float]:
@@ -403,22 +405,22 @@ class PPO:
         seen: dict[str, float] = {}
         index = self.team.share(index)
         prompts = rollout.prompt_ids[index] != self.shared.pad_id
-        for part, left, width in microbatches(prompts, rollout.mask[index], self.config.microbatch_size):
-            loss, measures = self._loss(rollout, index[part], left, width)
+        for part, width in microbatches(prompts, rollout.mask[index], self.config.microbatch_size):
+            loss, measures = self._loss(rollout, index[part], width)
             share = rollout.mask[index[part]].sum() / tokens
             (share * loss).backward()
             seen = {name: seen.get(name, 0.0) + share.item() * value for name, value in measures.items()}
         return self.team.summed(seen)
 
-    def _loss(self, rollout: Rollout, index: Tensor, left: int, width: int) -> tuple[Tensor, dict[str, float]]:
+    def _loss(self, rollout: Rollout, index: Tensor, width: int) -> tuple[Tensor, dict[str, float]]:
         """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss.
 
-        left, width: the prompts' columns before `left`, and the responses' from `width` on, hold padding alone.
+        width: the responses' columns from `width` on hold padding alone.
         """
         config = self.config
-        prompt_ids, response_ids = rollout.prompt_ids[index, left:], rollout.response_ids[index, :width]
-        mask = rollout.mask[index, :width]
-        logprobs, values, entropy = _policy_outputs(self.shared, prompt_ids, response_ids, config.temperature)
+        response_ids, mask = rollout.response_ids[index, :width], rollout.mask[index, :width]
+        hidden = self.shared.response_states(rollout.prompt_ids[index], response_ids)
+        logprobs, values, entropy = _policy_outputs(self.shared, hidden, response_ids, config.temperature)
         old_logprobs = rollout.logprobs[index, :width]
         advantages, returns = rollout.advantages[index, :width], rollout.returns[index, :width]
         old_values = rollout.values[index, :width]
