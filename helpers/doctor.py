@@ -65,6 +65,7 @@ def check(profile: str | Profile | None = None) -> list[Check]:
         _memory(needs),
         _disk(needs),
         _gpu(needs),
+        *(_ppo(chosen) if chosen.needs_gpu else ()),
         _four_bits(chosen),
         _model(chosen),
         _data(),
@@ -179,6 +180,25 @@ def _gpu(needs: Needs) -> Check:
         return Check("GPU", "ok", detail)
     advice = f"this profile needs {needs.gpu_memory:g} GB: use a larger GPU, or the profile tiny"
     return Check("GPU", "problem", detail, advice)
+
+
+def _ppo(profile: Profile) -> Iterator[Check]:
+    """What PPO on a large model is estimated to take, before anything is downloaded."""
+    from .models import costs
+    from .training.ppo import PPOConfig
+
+    shape, config = costs.Shape.of(profile), PPOConfig.of(profile)
+    if shape is None:
+        yield Check("PPO memory", "ok", f"estimated once {profile.base} has been downloaded")
+        return
+    parts = costs.memory(profile, shape, microbatch=config.microbatch_size)
+    listed = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items())
+    yield Check("PPO memory", "ok", f"{sum(parts.values()) / GB:.1f} GB of the GPU's, estimated: {listed}")
+    held, times = sum(costs.memory(profile, shape, rows=1).values()), []
+    for name, gpu in costs.GPUS.items():
+        parts = costs.seconds(profile, shape, gpu, batch=config.batch_size, epochs=config.epochs)
+        times.append(f"{sum(parts.values()):.0f} s on {name}" if held < gpu.memory else f"too large for {name}")
+    yield Check("PPO time", "ok", f"an update of {config.batch_size} rollouts, estimated: {', '.join(times)}")
 
 
 def _four_bits(profile: Profile) -> Check:

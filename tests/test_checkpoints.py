@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from helpers.files import ROOT, LabError
 from helpers.models.profiles import PROFILES, StageConfig
@@ -197,7 +198,28 @@ def accumulating(profile, adapters, checkpoint=None):
     return train_sft(profile, pairs(21), stage=stage, checkpoint=checkpoint), trained
 
 
-TRAINERS = {"ppo": ppo, "sft": sft, "reward_model": reward_model, "accumulating": accumulating}
+def large(profile):
+    """With what a large model saves memory by; the rank is such that the optimizer keeps its state in 8 bits."""
+    return replace(profile, lora_rank=64, lora_alpha=64, gradient_checkpointing=True, paged_optimizer=True)
+
+
+def ppo_large(profile, adapters, checkpoint=None):
+    shared = SharedBase.load(large(profile))
+    return train_ppo(shared, PROMPTS, letters, PPO, checkpoint=checkpoint), lambda _: trained(shared)
+
+
+def sft_large(profile, adapters, checkpoint=None):
+    return train_sft(large(profile), pairs(40), checkpoint=checkpoint), trained
+
+
+TRAINERS = {
+    "ppo": ppo,
+    "sft": sft,
+    "reward_model": reward_model,
+    "accumulating": accumulating,
+    "ppo_large": ppo_large,
+    "sft_large": sft_large,
+}
 
 
 def outcome(made):
@@ -231,8 +253,11 @@ def whole(profile, adapters):
         ("sft", [12]),  # after the last step
         ("reward_model", [4, 6]),
         ("accumulating", [2, 4]),
+        ("ppo_large", [2, 5]),
+        ("sft_large", [3, 8]),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
 def test_a_stopped_run_gives_the_records_and_weights_of_one_that_was_not(
     profile, adapters, whole, tmp_path, name, stops
 ):
@@ -249,6 +274,15 @@ def test_a_stopped_run_gives_the_records_and_weights_of_one_that_was_not(
     assert same(weights, expected_weights)
     assert [r["step"] for r in records if r.get("replayed")] == list(range(1, stops[-1] + 1))
     assert [r["resumed_at"] for r in records if "resumed_at" in r] == [s for s in stops[-1:] if s < len(records)]
+
+
+def test_a_large_models_optimizer_keeps_8_bits_in_its_checkpoint(profile, adapters, tmp_path):
+    for name in ("ppo_large", "sft_large"):
+        stream, _ = TRAINERS[name](profile, adapters, Checkpoint(tmp_path / name, every=1))
+        next(stream)
+        stream.close()
+        kept = load_file(tmp_path / name / "state.safetensors")
+        assert torch.uint8 in {tensor.dtype for key, tensor in kept.items() if key.endswith(".state1")}, name
 
 
 CHILD = """
@@ -308,6 +342,79 @@ def test_a_killed_process(profile, adapters, whole, tmp_path):
         records, weights = outcome(TRAINERS[name](profile, adapters, Checkpoint(tmp_path / name)))
         assert [r["resumed_at"] for r in records if "resumed_at" in r] == [reached]
         assert bare(records) == bare(whole(name)[0]) and same(weights, whole(name)[1])
+
+
+# Forks children that go on with a run of PPO, and kills each after a random time, counted from when it has its model;
+# a run that reaches its end all the same is compared, and the next begins. One thread: OpenMP's do not survive a fork.
+KILLER = """
+import json, os, random, shutil, signal, sys, time
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from helpers.training.checkpoints import Checkpoint
+from tests import test_checkpoints as tests
+
+torch.set_num_threads(1)
+profile, adapters, folder = tests.unpacked(sys.argv[1])
+kills, rng = int(sys.argv[2]), random.Random(int(sys.argv[3]))
+
+def child(run, result, ready):
+    stream, weights_of = tests.ppo(profile, adapters, Checkpoint(run, every=1) if run else None)
+    os.write(ready, b".")
+    records = list(stream)
+    save_file(weights_of(None), result.with_suffix(".part"))
+    result.with_suffix(".json").write_text(json.dumps(records))
+    result.with_suffix(".part").rename(result)
+    os._exit(0)
+
+def forked(run, result, seconds):
+    "Whether the child came to its end within the seconds after it had its model, or else was killed."
+    read, write = os.pipe()
+    if not (pid := os.fork()):
+        child(run, result, write)
+    os.close(write)
+    assert os.read(read, 1)
+    os.close(read)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1] == 0
+
+def step(run):
+    found = json.loads((run / "checkpoint.json").read_text()) if run.exists() else {"step": None}
+    return found["step"]
+
+def outcome(result):
+    return tests.bare(json.loads(result.with_suffix(".json").read_text())), result.read_bytes()
+
+started = time.perf_counter()
+if not (pid := os.fork()):
+    child(None, folder / "whole", os.open(os.devnull, os.O_WRONLY))
+assert os.waitpid(pid, 0)[1] == 0
+length = time.perf_counter() - started
+run, result, deaths, ends = folder / "run", folder / "result", [], 0
+while len(deaths) < kills or run.exists():
+    pause = rng.uniform(0, 0.7 * length) if len(deaths) < kills else 600
+    if pause == 600:
+        child_ended = os.fork() or child(run, result, os.open(os.devnull, os.O_WRONLY))
+        assert os.waitpid(child_ended, 0)[1] == 0
+    elif not forked(run, result, pause):
+        deaths.append(step(run))
+        continue
+    assert outcome(result) == outcome(folder / "whole"), "a resumed run is another one"
+    shutil.rmtree(run)
+    ends += 1
+print(json.dumps({"deaths": deaths, "ends": ends}))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+def test_killed_at_many_random_moments_it_ends_in_the_same_records_and_weights(profile, adapters, tmp_path):
+    command = [sys.executable, "-c", KILLER, packed(profile, adapters, tmp_path), "12", "0"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert len(told["deaths"]) == 12 and told["ends"] >= 1
+    assert len(set(told["deaths"])) >= 3  # at different steps, or it would say little
 
 
 def test_an_interrupted_run_goes_on_with_the_same_base(profile, adapters, whole, tmp_path, monkeypatch):

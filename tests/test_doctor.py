@@ -1,6 +1,7 @@
 """The doctor's checks, on this machine as it is and as it might be."""
 
 import importlib.metadata
+import re
 from types import SimpleNamespace
 
 import psutil
@@ -96,6 +97,18 @@ def test_gpu_memory(monkeypatch, gigabytes, status):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     gpu = doctor._gpu(doctor.ON_GPU)
     assert gpu.status == status and "Example GPU" in gpu.detail
+
+
+def test_a_large_profile_is_told_its_memory_and_time_before_any_download(network):
+    found = by_name(check("llama2-7b"))
+    memory, time = found["PPO memory"].detail, found["PPO time"].detail
+    total, *parts = (float(number) for number in re.findall(r"\d+\.\d", memory))
+    assert 6 < total < 16 and total == pytest.approx(sum(parts), abs=0.05 * len(parts) + 0.05)
+    assert "estimated" in memory and "base model 3.9" in memory
+    assert "estimated" in time and re.search(r"\d+ s on A100", time)
+    assert "too large for T4" in by_name(check("meta-llama/Llama-2-70b-hf"))["PPO time"].detail
+    assert "has been downloaded" in by_name(check("somebody/else"))["PPO memory"].detail
+    assert not {"PPO memory", "PPO time"} & by_name(check("tiny")).keys()
 
 
 def test_broken_bitsandbytes_is_a_problem_not_a_crash(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -115,6 +116,31 @@ def test_a_padding_token_inside_a_response_is_a_token(shared):
         alone = shared.hidden_states(ids, torch.ones_like(ids))[0, -len(responses[row]) - 1 : -1]
         states = shared.response_states(prompts, responses)[row]
     torch.testing.assert_close(states, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(profile, adapters):
+    gradients, kept = [], []
+    for checkpointing in (False, True):
+        shared = SharedBase.load(replace(profile, gradient_checkpointing=checkpointing), sft=adapters.sft)
+        move_policy(shared)
+        prompts, responses, mask = padded(shared)
+        uniforms, sizes = torch.rand(len(prompts), 6, generator=torch.Generator().manual_seed(0)), {}
+        drawn, _ = shared.sample(prompts, uniforms)
+
+        def keep(tensor, sizes=sizes):
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = (shared.response_logprobs(prompts, responses) * mask).sum()
+        shared.response_logprobs(prompts, responses, REFERENCE)  # another role, before the backward pass
+        loss.backward()
+        assert torch.equal(shared.sample(prompts, uniforms)[0], drawn)  # its cache, which checkpointing would drop
+        kept.append(sum(sizes.values()))
+        gradients.append([p.grad for p in shared.trainable_parameters() if p.grad is not None])
+    assert kept[1] < 0.5 * kept[0]
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(again, plain)
 
 
 # --------------------------------------------------------------------------------------------- reward

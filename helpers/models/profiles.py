@@ -40,6 +40,7 @@ class Profile:
     sft: StageConfig  # supervised fine-tuning
     reward_model: StageConfig  # reward-model training
     gradient_checkpointing: bool = False  # recompute activations in the backward pass: less memory, slower
+    paged_optimizer: bool = False  # AdamW's state in 8 bits, moved to the CPU's memory where the GPU's is full
 
     @property
     def device(self) -> str:
@@ -80,6 +81,7 @@ PROFILES = {
         sft=StageConfig(steps=300, batch_size=32, micro_batch_size=8, learning_rate=2e-4),
         reward_model=StageConfig(steps=500, batch_size=32, micro_batch_size=8, learning_rate=1e-4),
         gradient_checkpointing=True,
+        paged_optimizer=True,
     ),
 }
 
@@ -106,6 +108,7 @@ def get_profile(name: str | None = None) -> Profile:
             gated=False,
             needs_gpu=large,
             gradient_checkpointing=large,
+            paged_optimizer=large,
             compute_dtype=llama.compute_dtype if large else "float32",
         )
     if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not folder.parent.is_dir():

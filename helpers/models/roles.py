@@ -22,9 +22,11 @@ from peft.tuners.lora import LoraLayer
 from peft.utils import load_peft_weights
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..files import ROOT, LabError, shown
 from ..objectives import response_logprobs
+from .costs import WIDTHS, Shape, rows_that_fit
 from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
 from .merged_lora import multiply_merged
@@ -46,6 +48,19 @@ def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
     return config
 
 
+@contextmanager
+def _training(layers: nn.ModuleList, on: bool) -> Iterator[None]:
+    """Layers said to be in training, which gradient checkpointing goes by, and nothing else here: none has dropout.
+    Elsewhere they must not be: checkpointing would drop the cache that sampling needs."""
+    for layer in layers:
+        layer.training = on
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = False
+
+
 class SharedBase(nn.Module):
     """A 4-bit causal language model with the adapters and heads of PPO's four roles.
 
@@ -61,6 +76,8 @@ class SharedBase(nn.Module):
         config = _adapter_config(sft, profile) if sft else lora_config(profile, "causal")
         config.inference_mode = False
         self.peft = multiply_merged(get_peft_model(base, config, adapter_name=POLICY))
+        if profile.gradient_checkpointing:
+            base.gradient_checkpointing_enable({"use_reentrant": False})
         self.has_reference_adapter = sft is not None
         if sft:
             weights = load_peft_weights(str(sft), device=str(self.device))
@@ -149,8 +166,9 @@ class SharedBase(nn.Module):
         inputs = {"attention_mask": mask, "position_ids": position_ids}
         if (mask.diff(dim=1) <= 0).all():  # padded on the right alone, where no real token looks
             inputs = {}
-        with self.role(role):
-            return self.peft.base_model.model.model(input_ids=ids, use_cache=False, **inputs).last_hidden_state
+        trunk = self.peft.base_model.model.model
+        with self.role(role), _training(trunk.layers, torch.is_grad_enabled()):
+            return trunk(input_ids=ids, use_cache=False, **inputs).last_hidden_state
 
     def response_states(self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY) -> Tensor:
         """The hidden states that predict each response token: (batch, response, hidden); prompts padded on the left,
@@ -188,16 +206,26 @@ class SharedBase(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Sampled response ids of left-padded prompts, from random numbers in [0, 1), and the hidden states they were
         drawn from, as in `sampling.sample_ids`."""
+        model = self.peft.base_model.model
+        size = self._rows_that_fit(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
         with self.role(role):
-            return sample_ids(
-                self.peft.base_model.model.model,
-                self.peft.base_model.model.lm_head,
-                prompt_ids,
-                uniforms,
-                pad_id=self.pad_id,
-                eos_id=self.eos_id,
-                temperature=temperature,
-            )
+            parts = [
+                sample_ids(
+                    model.model, model.lm_head, *part, pad_id=self.pad_id, eos_id=self.eos_id, temperature=temperature
+                )
+                for part in zip(prompt_ids.split(size), uniforms.split(size), strict=True)
+            ]
+        width = max(ids.shape[1] for ids, _ in parts)
+        ids = [F.pad(ids, (0, width - ids.shape[1]), value=self.pad_id) for ids, _ in parts]
+        return torch.cat(ids), torch.cat([F.pad(states, (0, 0, 0, width - states.shape[1])) for _, states in parts])
+
+    def _rows_that_fit(self, prompt: int, response: int) -> int | None:
+        """How many rows to sample at a time: as the GPU's free memory allows; None on a CPU: all."""
+        if self.device.type != "cuda" or (shape := Shape.of(self.profile)) is None:
+            return None
+        unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        free = torch.cuda.mem_get_info(self.device)[0] + unused
+        return rows_that_fit(shape, prompt, response, WIDTHS[self.profile.compute_dtype], free)
 
     def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
         """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""
@@ -211,13 +239,16 @@ class SharedBase(nn.Module):
         return [head + tail for head, tail in zip(heads, tails, strict=True)]
 
     @torch.no_grad()
-    def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int = 64) -> Tensor:
-        """Normalised reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set."""
+    def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int | None = None) -> Tensor:
+        """Normalised reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set.
+
+        batch_size: rows a forward pass; by default as many as in the reward model's training.
+        """
         if self.score_head is None:
             raise ValueError("this SharedBase was loaded without a reward model")
         rows = self.encode(prompts, completions)
         scores = torch.empty(len(rows))
-        for index in batches_by_length(rows, batch_size):
+        for index in batches_by_length(rows, batch_size or self.profile.reward_model.micro_batch_size):
             ids, mask = pad_right([rows[i] for i in index], self.pad_id, self.device)
             last = mask.sum(1) - 1
             hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]

@@ -35,7 +35,7 @@ from .. import files
 from ..files import shown
 from ..models.profiles import Profile
 
-FORMAT = 1
+FORMAT = 2
 Fingerprint = Mapping[str, str | int | float | bool | None]
 
 
@@ -92,7 +92,7 @@ class Checkpoint:
         with files.atomic_folder(self.folder) as folder:
             (folder / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
             (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
-            tensors = {name: t.detach().cpu().contiguous() for name, t in state.tensors.items()}
+            tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.tensors.items()}  # none shared
             save_file(tensors, folder / "state.safetensors")
 
     def remove(self) -> None:
@@ -168,20 +168,36 @@ def load_weights(module: nn.Module, state: State) -> None:
         value.copy_(state.tensors[name])
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict]]:
-    """An optimizer's tensors by name, and its parameter groups (learning rate and so on), which are JSON."""
+def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimizer's tensors by name, and the rest, which is JSON: its parameter groups (learning rate and so on) and
+    the numbers it keeps beside tensors, by name (in bitsandbytes the count of steps is one)."""
     packed = optimizer.state_dict()
-    named = {f"optimizer.{i}.{key}": t for i, values in packed["state"].items() for key, t in values.items()}
-    return named, packed["param_groups"]
+    named = dict(_leaves(packed["state"], "optimizer"))
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    numbers = {name: value for name, value in named.items() if name not in tensors}
+    return tensors, {"groups": packed["param_groups"], "numbers": numbers}
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: State, groups: list[dict]) -> None:
-    values: dict[int, dict[str, Tensor]] = {}
-    for name, value in state.tensors.items():
-        if name.startswith("optimizer."):
-            _, i, key = name.split(".", 2)
-            values.setdefault(int(i), {})[key] = value
-    optimizer.load_state_dict({"state": values, "param_groups": groups})
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Give an optimizer what `optimizer_state` returned; other tensors may be among these."""
+    values: dict = {}
+    for name, value in (dict(tensors) | facts["numbers"]).items():
+        first, *path, last = name.split(".")
+        if first == "optimizer":
+            place = values
+            for key in path:
+                place = place.setdefault(int(key) if key.isdigit() else key, {})
+            place[last] = value
+    optimizer.load_state_dict({"state": values, "param_groups": facts["groups"]})
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dicts, each by the keys on its way, with dots between them."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, part in value.items():
+        yield from _leaves(part, f"{name}.{key}")
 
 
 def random_state() -> dict[str, Tensor]:

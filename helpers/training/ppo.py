@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 
 import torch
+from bitsandbytes.optim import PagedAdamW8bit
 from torch import Tensor
 
 from ..files import LabError
@@ -313,7 +314,8 @@ class PPO:
         team: Team = ALONE,
     ):
         self.shared, self.reward, self.config, self.formulas, self.team = shared, reward, config, formulas, team
-        self.optimizer = torch.optim.AdamW(shared.trainable_parameters(), lr=config.learning_rate, weight_decay=0.0)
+        adamw = PagedAdamW8bit if shared.profile.paged_optimizer else torch.optim.AdamW
+        self.optimizer = adamw(shared.trainable_parameters(), lr=config.learning_rate, weight_decay=0.0)
         self.optimizer.zero_grad(set_to_none=True)  # what an interrupted run left
         self.step = 0
         self.kl: float | None = None  # of the last rollout, nats a response
@@ -358,14 +360,14 @@ class PPO:
 
     def state(self) -> State:
         """What a checkpoint keeps of the training."""
-        tensors, groups = checkpoints.optimizer_state(self.optimizer)
+        tensors, optimizer = checkpoints.optimizer_state(self.optimizer)
         tensors |= checkpoints.weights(self.shared) | checkpoints.random_state()
-        return State(self.step, tensors, {"groups": groups, "kl": self.kl, "beta": self.beta})
+        return State(self.step, tensors, {"optimizer": optimizer, "kl": self.kl, "beta": self.beta})
 
     def load_state(self, state: State) -> None:
         """Go on from what `state` returned."""
         checkpoints.load_weights(self.shared, state)
-        checkpoints.load_optimizer(self.optimizer, state, state.facts["groups"])
+        checkpoints.load_optimizer(self.optimizer, state.tensors, state.facts["optimizer"])
         checkpoints.set_random_state(state.tensors)
         self.step, self.kl, self.beta = state.step, state.facts["kl"], state.facts["beta"]
 

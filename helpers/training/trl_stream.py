@@ -122,6 +122,7 @@ def train(
             remove_unused_columns=False,  # else "length" is gone before it is used
             use_cpu=not on_gpu,
             bf16=on_gpu,  # on CPUs without bf16 instructions twice as slow as float32
+            optim="paged_adamw_8bit" if profile.paged_optimizer else "adamw_torch_fused",
             activation_checkpointing=profile.gradient_checkpointing,  # TRL's default: on
             dataloader_pin_memory=on_gpu,
             logging_steps=1,
@@ -178,16 +179,16 @@ class _Recorder(TrainerCallback):
     def snapshot(self) -> State | None:
         if self.trainer is None:
             return None
-        tensors, groups = checkpoints.optimizer_state(self.trainer["optimizer"])
+        tensors, optimizer = checkpoints.optimizer_state(self.trainer["optimizer"])
         tensors |= checkpoints.weights(self.trainer["model"]) | checkpoints.random_state()
         schedule = self.trainer["lr_scheduler"].state_dict()
-        facts = {"groups": groups, "schedule": schedule, "epoch_ended": self.epoch_ended}
+        facts = {"optimizer": optimizer, "schedule": schedule, "epoch_ended": self.epoch_ended}
         return State(self.step, tensors | {"random.epoch": self.epoch_random}, facts)
 
     def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, **_) -> None:
         if self.state:
             checkpoints.load_weights(model, self.state)
-            checkpoints.load_optimizer(optimizer, self.state, self.state.facts["groups"])
+            checkpoints.load_optimizer(optimizer, self.state.tensors, self.state.facts["optimizer"])
             lr_scheduler.load_state_dict(self.state.facts["schedule"])
         self.trainer = {"model": model, "optimizer": optimizer, "lr_scheduler": lr_scheduler}
 
