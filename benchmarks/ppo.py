@@ -1,6 +1,6 @@
 """What an update of PPO costs: against TRL 1.12's PPOTrainer, against the bare model work, and in memory.
 
-    python -m benchmarks.ppo [--json FILE] [--trl FOLDER]
+    python benchmarks/ppo.py [--json FILE] [--trl FOLDER]
 
 Nothing else should run meanwhile; about five minutes on two cores. All on the profile "tiny" as the labs train it: NF4
 and LoRA, batches of 32 rollouts, 2 passes over each. Every part runs in a process of its own, the two of a comparison
@@ -27,7 +27,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .trl_1_12 import OPTIONS
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # or a script would not find what lies beside it
+
+from benchmarks.trl_1_12 import OPTIONS  # noqa: E402
 
 UPDATES, ROUNDS = 6, 3  # updates of one process (the first is not counted); processes of each kind
 Ratio = dict[str, float]
@@ -44,7 +46,7 @@ def ours() -> dict:
     from helpers.models.profiles import get_profile
     from helpers.training import ppo
 
-    start = _memory()
+    start = memory_held()
     profile = get_profile("tiny")
     config = ppo.PPOConfig.of(profile, updates=UPDATES)
     torch.manual_seed(0)
@@ -53,9 +55,9 @@ def ours() -> dict:
     roll_out = ppo.roll_out
     ppo.roll_out = lambda *args: rollouts.append(roll_out(*args)) or rollouts[-1]
     seconds, floors = [], []
-    for record in ppo.train_ppo(shared, _prompts(), None, config):
+    for record in ppo.train_ppo(shared, train_prompts(), None, config):
         seconds.append(record["seconds"])
-        memory = _memory() - start  # before the floor adds to it
+        memory = memory_held() - start  # before the floor adds to it
         with torch.random.fork_rng():
             floors.append(_seconds(lambda: _floor(shared, rollouts[-1], config)))
     return {"seconds": seconds[1:], "floor": floors[1:], "memory": memory}
@@ -89,11 +91,11 @@ def sft() -> dict:
     from helpers.preferences import read_demonstrations
     from helpers.training.sft import train_sft
 
-    start = _memory()
+    start = memory_held()
     profile = get_profile("tiny")
     stage = replace(profile.sft, steps=UPDATES, batch_size=32, micro_batch_size=32)
     list(train_sft(profile, read_demonstrations(), stage=stage))
-    return {"memory": _memory() - start}
+    return {"memory": memory_held() - start}
 
 
 def trl() -> dict:
@@ -106,7 +108,7 @@ def trl() -> dict:
     from helpers.models.loading import load_base, load_tokenizer, lora_config, prompt_ids
     from helpers.models.profiles import get_profile
 
-    start = _memory()
+    start = memory_held()
     profile = get_profile("tiny")
     from peft import get_peft_model
 
@@ -131,7 +133,7 @@ def trl() -> dict:
             ref_model=None,
             reward_model=judge,
             value_model=critic.requires_grad_(True),
-            train_dataset=Dataset.from_dict({"input_ids": prompt_ids(profile, tokenizer, _prompts())}),
+            train_dataset=Dataset.from_dict({"input_ids": prompt_ids(profile, tokenizer, train_prompts())}),
         )
         times = []
 
@@ -141,10 +143,11 @@ def trl() -> dict:
 
         trainer.add_callback(Clock())
         trainer.train()
-    return {"seconds": [b - a for a, b in zip(times, times[1:], strict=False)], "memory": _memory() - start}
+    return {"seconds": [b - a for a, b in zip(times, times[1:], strict=False)], "memory": memory_held() - start}
 
 
-def _prompts() -> list[str]:
+def train_prompts() -> list[str]:
+    """The prompts that the policy trains on."""
     from helpers.preferences import read_prompts
 
     return [row.prompt for row in read_prompts("train")]
@@ -156,7 +159,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _memory() -> float:
+def memory_held() -> float:
     """The most memory that this process has held, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -195,7 +198,7 @@ def _in_process(name: str, first_on_path: Path | None) -> dict:
     path = os.pathsep.join(filter(None, [str(first_on_path or ""), os.environ.get("PYTHONPATH", "")]))
     with tempfile.TemporaryDirectory() as runs:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.ppo", "--part", name],
+            [sys.executable, __file__, "--part", name],
             env={**os.environ, "PYTHONPATH": path, "RLHF_RUNS": runs, "TRL_EXPERIMENTAL_SILENCE": "1"},
             capture_output=True,
             text=True,
@@ -213,7 +216,7 @@ def fetch_trl(folder: str) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ppo", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python benchmarks/ppo.py", description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the ratios here too")
     parser.add_argument("--trl", type=Path, help="a folder with trl 1.12.0's package; default: pip fetches it")
     parser.add_argument("--part", choices=("ours", "trl", "sft"), help=argparse.SUPPRESS)
