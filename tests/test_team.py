@@ -56,7 +56,7 @@ def sums(shared):
 def on_two_processes(folder: Path, profile, adapters, dies_at: int = 0) -> subprocess.CompletedProcess:
     """Run CHILD as `accelerate launch` does; process 1 kills itself after the update `dies_at`."""
     (folder / "child.py").write_text(CHILD)
-    options = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no".split()
+    options = ["--config_file", "configs/two_processes.yaml"]  # the one that docs/ppo.md names
     return subprocess.run(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", *options, "--main_process_port", "0"),
