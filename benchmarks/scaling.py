@@ -46,14 +46,15 @@ AXES = {
 def point(setting: dict[str, int], folder: Path) -> dict | None:
     """Seconds and MiB of an update; None on all processes of a team but the first."""
     from helpers.models.costs import Shape
+    from helpers.models.profiles import get_profile
     from helpers.models.roles import SharedBase
     from helpers.training.ppo import PPOConfig, train_ppo
     from helpers.training.team import Team
 
     team = Team.of_environment(cpu=True)
-    profile = random_model(setting["hidden"], folder / str(team.rank))
+    profile = replace(get_profile("tiny"), name="random", base=str(folder / "base"))
     start = memory_held()
-    shared = SharedBase.load(profile, sft=folder / str(team.rank) / "sft", reward=folder / str(team.rank) / "reward")
+    shared = SharedBase.load(profile, sft=folder / "sft", reward=folder / "reward")
     settings = {"updates": UPDATES, "batch_size": setting["rollouts"], "max_new_tokens": setting["tokens"]}
     config = PPOConfig.of(profile, minibatch_size=setting["rollouts"], **settings)
     seconds = [record["seconds"] for record in train_ppo(shared, train_prompts(), None, config, team=team)]
@@ -63,8 +64,8 @@ def point(setting: dict[str, int], folder: Path) -> dict | None:
     return {"seconds": statistics.median(seconds[1:]), "memory": memory_held() - start, "weights": weights}
 
 
-def random_model(hidden: int, folder: Path):
-    """The profile of a random model of the tiny one's kind, with random adapters for SFT and reward, in `folder`."""
+def write_random_model(hidden: int, folder: Path) -> None:
+    """A random model of the tiny one's kind, with random adapters for SFT and reward."""
     import torch
     from peft import get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -85,7 +86,6 @@ def random_model(hidden: int, folder: Path):
         (folder / name).mkdir()
         save_adapter(get_peft_model(load_base(profile, head=head), lora_config(profile, head)), folder / name)
     (folder / "reward" / "reward.json").write_text('{"mean": 0.0, "std": 1.0}')
-    return profile
 
 
 # --- Curves -------------------------------------------------------------------
@@ -121,6 +121,7 @@ def _in_processes(setting: dict[str, int], threads: int) -> dict:
     if setting["processes"] > 1:
         launch += ["torch.distributed.run", "--nproc_per_node", str(setting["processes"]), "-m"]
     with tempfile.TemporaryDirectory() as folder:
+        write_random_model(setting["hidden"], Path(folder))
         done = subprocess.run(
             [*launch, "benchmarks.scaling", "--part", json.dumps(setting), "--folder", folder],
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "RLHF_RUNS": folder},
