@@ -55,8 +55,11 @@ nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prin
 	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(or $(LABS),labs)
 
 .PHONY: bench
-bench: $(INSTALLED)  ## Measure what the README states
+bench: $(INSTALLED)  ## Measure what README.md and benchmarks/README.md state; over an hour, with nothing else running
 	$(PY) -m benchmarks
+	$(PY) benchmarks/ppo.py --json benchmarks/ppo.json
+	$(PY) -m benchmarks.scaling --json benchmarks/scaling.json --figure benchmarks/scaling.svg
+	$(PY) -m benchmarks.algorithms --json benchmarks/algorithms.json
 
 # ---------------------------------------------------------------------------------------------- changing
 

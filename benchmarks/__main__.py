@@ -1,6 +1,6 @@
 """The headline numbers: the whole pipeline with three PPO seeds, and the time of every lab.
 
-    make bench              both; about 20 minutes on two cores
+    python -m benchmarks    both; about 20 minutes on two cores (`make bench` goes on with the other benchmarks)
     python -m benchmarks --skip-labs
 
 Nothing else should run meanwhile. The numbers go to benchmarks/results.json, from which the README's table is written.
