@@ -30,23 +30,24 @@ MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs an
 
 @torch.no_grad()
 def sample(
-    shared: SharedBase, prompts: Sequence[str], role: str = POLICY, *, seed: int = 0, batch_size: int = 128
+    shared: SharedBase, prompts: Sequence[str], role: str = POLICY, *, seed: int = 0, batch_size: int | None = None
 ) -> pd.DataFrame:
     """One sampled completion of each prompt by the model in `role`, with what is known of it.
 
+    batch_size: rows at a time; by default 128, or on a GPU as many as its memory allows.
     Columns: prompt, completion, gold (gold reward), proxy (normalised reward-model score, if there is one), kl (sampled
     log-ratio to the reference, nats), tokens, words, ended (whether it ended by itself).
     """
-    encoded = prompt_ids(shared.profile, shared.tokenizer, prompts)
+    profile = shared.profile
+    encoded = prompt_ids(profile, shared.tokenizer, prompts)
     rows: list[dict] = [{} for _ in encoded]
+    batch_size = batch_size or shared.rows_at_once(profile.max_prompt_tokens, profile.max_response_tokens) or 128
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for index in batches_by_length(encoded, batch_size):
             prompt = pad_left([encoded[i] for i in index], shared.pad_id, shared.device)
             with shared.role(role) as model:
-                response = generate_ids(
-                    model, prompt, shared.tokenizer, max_new_tokens=shared.profile.max_response_tokens
-                )
+                response = generate_ids(model, prompt, shared.tokenizer, max_new_tokens=profile.max_response_tokens)
             mask = response_mask(response, shared.eos_id)
             response = response.masked_fill(~mask, shared.pad_id)
             log_ratio = shared.response_logprobs(prompt, response, role)

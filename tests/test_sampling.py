@@ -91,7 +91,7 @@ def test_the_states_are_those_that_a_pass_without_a_cache_gives(ending, prompts,
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_few_rows_at_a_time_as_memory_allows(ending, prompts, uniforms, monkeypatch, rows):
     ids, states = ending.sample(prompts, uniforms)
-    monkeypatch.setattr(ending, "_rows_that_fit", lambda prompt, response: rows)
+    monkeypatch.setattr(ending, "rows_at_once", lambda prompt, response: rows)
     again, states_again = ending.sample(prompts, uniforms)
     assert torch.equal(again, ids)
     torch.testing.assert_close(states_again, states, atol=1e-5, rtol=1e-4)

@@ -207,7 +207,7 @@ class SharedBase(nn.Module):
         """Sampled response ids of left-padded prompts, from random numbers in [0, 1), and the hidden states they were
         drawn from, as in `sampling.sample_ids`."""
         model = self.peft.base_model.model
-        size = self._rows_that_fit(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
+        size = self.rows_at_once(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
         with self.role(role):
             parts = [
                 sample_ids(
@@ -219,8 +219,8 @@ class SharedBase(nn.Module):
         ids = [F.pad(ids, (0, width - ids.shape[1]), value=self.pad_id) for ids, _ in parts]
         return torch.cat(ids), torch.cat([F.pad(states, (0, 0, 0, width - states.shape[1])) for _, states in parts])
 
-    def _rows_that_fit(self, prompt: int, response: int) -> int | None:
-        """How many rows to sample at a time: as the GPU's free memory allows; None on a CPU: all."""
+    def rows_at_once(self, prompt: int, response: int) -> int | None:
+        """How many rows of so many tokens to sample at a time: as the GPU's free memory allows; None on a CPU: any."""
         if self.device.type != "cuda" or (shape := Shape.of(self.profile)) is None:
             return None
         unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
@@ -229,6 +229,9 @@ class SharedBase(nn.Module):
 
     def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
         """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""
+        longest = decoding.get("max_new_tokens") or self.profile.max_response_tokens
+        if rows := self.rows_at_once(self.profile.max_prompt_tokens, longest):
+            decoding = {"batch_size": rows} | decoding
         with self.role(role):
             return complete(self.peft, self.profile, self.tokenizer, prompts, **decoding)
 
