@@ -104,7 +104,8 @@ def measure() -> dict:
             x = known[key]["weights"] / 1e6 if name == "hidden" else value
             points.append({"x": x, "seconds": known[key]["seconds"], "memory": known[key]["memory"]})
             print(name, {key: round(number, 2) for key, number in points[-1].items()}, flush=True)
-        curves[name] = {"points": points, "fits": {y: _line(points, y) for y in ("seconds", "memory")}}
+        fits = {y: _line(points, y) for y in ("seconds", "memory")} if len(points) > 2 else {}
+        curves[name] = {"points": points, "fits": fits}
     return curves
 
 
@@ -146,19 +147,26 @@ def figure(curves: dict):
     for column, (name, curve) in enumerate(curves.items(), start=1):
         x = [point["x"] for point in curve["points"]]
         for row, y in enumerate(units, start=1):
-            fit = curve["fits"][y]
-            line = [fit["at_zero"] + fit["slope"] * value for value in x]
+            if fit := curve["fits"].get(y):
+                line = [fit["at_zero"] + fit["slope"] * value for value in x]
+                result.add_scatter(x=x, y=line, mode="lines", line={"color": "#9aa5b1"}, row=row, col=column)
             values = [point[y] for point in curve["points"]]
-            result.add_scatter(x=x, y=line, mode="lines", line={"color": "#9aa5b1"}, row=row, col=column)
             result.add_scatter(
                 x=x, y=values, mode="markers", marker={"color": "#1f5fa8", "size": 8}, row=row, col=column
             )
             result.update_yaxes(rangemode="tozero", row=row, col=column)
         result.update_xaxes(title=AXES[name], row=2, col=column)
-        result.update_xaxes(dtick=1 if name == "processes" else None, row="all", col=column)
+        if len(x) == 2:
+            for row in (1, 2):
+                result.update_xaxes(tickvals=x, row=row, col=column)
     for row, unit in enumerate(units.values(), start=1):
         result.update_yaxes(title=unit, row=row, col=1)
-    title = "Seconds and memory grow in proportion to rollouts; two processes share an update's work"
+    slopes = [curves[name]["fits"]["seconds"]["slope"] for name in ("rollouts", "tokens", "hidden")]
+    one, two = (point["seconds"] for point in curves["processes"]["points"])
+    title = (
+        "An update's seconds grow by {:.3f} a rollout, {:.3f} a token, {:.2f} a million weights; ".format(*slopes)
+        + f"two processes take {two / one:.2f} of the time of one"
+    )
     return result.update_layout(
         title=title, showlegend=False, template="plotly_white", width=1300, height=620, font={"size": 13}
     )
