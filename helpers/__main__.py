@@ -80,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
+    sweep = command(
+        "sweep", "overoptimisation: many reward models, each pressed by best-of-n and by PPO; about two hours"
+    )
+    sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
+    sweep.add_argument(
+        "--share", type=_share, default=(1, 1), metavar="K/N", help="this is the Kth of N processes that do it together"
+    )
+
     data = command(
         "data",
         "make the shipped data again: prompts, demonstrations, preference pairs, ratings, labels, adapters, recordings",
@@ -103,6 +111,13 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
     return value
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"must be like 1/2, not {text}")
+    return int(number), int(of)
 
 
 def _show(stream: Iterator[dict], total: int | None, label: str):
@@ -249,6 +264,15 @@ def _pipeline(args: argparse.Namespace) -> int:
     return 0
 
 
+def _sweep(args: argparse.Namespace) -> int:
+    from .models.profiles import get_profile
+    from .sweep import Plan, sweep
+
+    for part in sweep(get_profile(args.profile), Plan(seeds=args.seeds), share=args.share):
+        print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
+    return 0
+
+
 def _data(args: argparse.Namespace) -> int:
     from . import collection, stages
     from .models.profiles import get_profile
@@ -297,6 +321,7 @@ def main(arguments: list[str] | None = None) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "pipeline": _pipeline,
+        "sweep": _sweep,
         "data": _data,
         "notebooks": _notebooks,
     }[args.command]

@@ -76,18 +76,25 @@ class Plan:
         return [Proxy(n, seed, noise) for seed in range(self.seeds) for n, noise in kinds]
 
 
-def sweep(profile: Profile, plan: Plan = Plan(), folder: Path | None = None) -> Iterator[dict]:
-    """Make every part that `folder` (default: in `runs/`) lacks; yields {"part", "made"} for each, in their order."""
+def sweep(
+    profile: Profile, plan: Plan = Plan(), folder: Path | None = None, share: tuple[int, int] = (1, 1)
+) -> Iterator[dict]:
+    """Make every part that `folder` (default: in `runs/`) lacks; yields {"part", "made"} for each, in their order.
+
+    share: (2, 3) for the second of three processes that do it together, each for its own reward models.
+    """
     folder = folder or files.RUNS / profile.name / "sweep"
-    for proxy in plan.proxies:
+    number, of = share
+    proxies = plan.proxies[number - 1 :: of]
+    for proxy in proxies:
         made = not (folder / proxy.name / "reward.json").is_file()
         if made:
             _train(profile, proxy, folder / proxy.name)
         yield {"part": f"reward model, {proxy.name}", "made": made}
     yield _part(folder, "pool", lambda: _pool(profile, plan))
-    for proxy in plan.proxies:
+    for proxy in proxies:
         yield _part(folder, f"best-of-n, {proxy.name}", lambda proxy=proxy: _best_of_n(profile, plan, folder, proxy))
-    for proxy in plan.proxies:
+    for proxy in proxies:
         for beta in plan.betas:
             yield _part(
                 folder,

@@ -18,7 +18,7 @@ def own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.mark.parametrize("command", ["", "doctor", "train", "evaluate", "pipeline", "data", "notebooks"])
+@pytest.mark.parametrize("command", ["", "doctor", "train", "evaluate", "pipeline", "sweep", "data", "notebooks"])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([*command.split(), "--help"])

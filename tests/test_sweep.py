@@ -63,3 +63,12 @@ def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
     )
     assert Proxy(400, 0).pairs(rows) == plain != Proxy(400, 1).pairs(rows)
     assert Proxy(64, 0).steps == 40 and Proxy(8000, 0).steps == 750
+
+
+def test_processes_share_the_reward_models(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_train", lambda *_: None)
+    monkeypatch.setattr(module, "_part", lambda folder, name, make: {"part": name, "made": True})
+    plan, profile = Plan(seeds=2), get_profile("tiny")
+    whole = [part["part"] for part in sweep(profile, plan, tmp_path)]
+    shares = [[part["part"] for part in sweep(profile, plan, tmp_path, (k, 3))] for k in (1, 2, 3)]
+    assert sorted(sum(shares, [])) == sorted(whole + ["pool"] * 2) and len(whole) == len(set(whole)) == 41
