@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from helpers import evaluation, stages
@@ -48,7 +49,7 @@ class Judged:
 
 
 def measure(name: str, seed: int, updates: int | None = None) -> dict:
-    """One run of a method, and 256 held-out prompts before and after it."""
+    """One run of a method, and 256 held-out prompts before and after it, each with its gold rewards."""
     profile = get_profile("tiny")
     config = PPOConfig.of(profile, seed=seed, **({} if updates is None else {"updates": updates}))
     shared = stages.load_shared(profile, seed=seed)
@@ -61,16 +62,31 @@ def measure(name: str, seed: int, updates: int | None = None) -> dict:
             reached = time.perf_counter() - started
     seconds = time.perf_counter() - started
     after = evaluation.sample(shared, heldout, seed=seed)
-    gain = evaluation.gold_gain([after["gold"]], [before["gold"]])
     return {
         "method": name,
         "seed": seed,
         "seconds": round(seconds, 1),
         f"seconds_to_gold_{GOLD:g}": reached and round(reached, 1),
-        "gold": round(float(after["gold"].mean()), 3),
-        "gold_gain": [round(float(x), 3) for x in (gain.estimate, gain.low, gain.high)],
         "kl": round(float(after["kl"].mean()), 3),
         "proxy": round(float(after["proxy"].mean()), 3),
+        "gold_before": before["gold"].round(3).tolist(),
+        "gold_after": after["gold"].round(3).tolist(),
+    }
+
+
+def summary(runs: list[dict]) -> dict:
+    """A method's runs with several seeds: means, the gain's interval over seeds and prompts, and the median seconds."""
+    gain = evaluation.gold_gain([run["gold_after"] for run in runs], [run["gold_before"] for run in runs])
+    reached = [run[f"seconds_to_gold_{GOLD:g}"] for run in runs]
+    return {
+        "method": runs[0]["method"],
+        "seeds": len(runs),
+        "gold": round(statistics.mean(statistics.mean(run["gold_after"]) for run in runs), 2),
+        "gold_gain": [round(float(x), 2) for x in (gain.estimate, gain.low, gain.high)],
+        "kl": round(statistics.mean(run["kl"] for run in runs), 2),
+        "proxy": round(statistics.mean(run["proxy"] for run in runs), 2),
+        "seconds": round(statistics.median(run["seconds"] for run in runs), 1),
+        f"seconds_to_gold_{GOLD:g}": [second for second in reached if second is not None],
     }
 
 
@@ -78,13 +94,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.algorithms", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, help="of each run, for a trial; default: 40")
-    parser.add_argument("--json", type=Path, help="write the rows here too")
+    parser.add_argument("--json", type=Path, help="write the table here too")
     args = parser.parse_args()
-    rows = []
+    runs: dict[str, list[dict]] = {name: [] for name in METHODS}
     for seed in range(args.seeds):
         for name in METHODS:
-            rows.append(measure(name, seed, args.updates))
-            print(json.dumps(rows[-1]), flush=True)
+            runs[name].append(measure(name, seed, args.updates))
+            print({key: value for key, value in runs[name][-1].items() if not key.startswith("gold_")}, flush=True)
+    rows = [summary(of_method) for of_method in runs.values()]
+    print(pd.DataFrame(rows).to_string(index=False))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # or a script woul
 from benchmarks.trl_1_12 import OPTIONS  # noqa: E402
 
 UPDATES, ROUNDS = 6, 3  # updates of one process (the first is not counted); processes of each kind
+WANTED = {"vs_trl_1_12": ("at least", 4), "vs_floor": ("at most", 1.25), "memory_vs_sft": ("at most", 1.25)}
 Ratio = dict[str, float]
 
 
@@ -185,6 +186,19 @@ def measure(trl_folder: Path) -> dict:
     }
 
 
+def table(results: dict) -> str:
+    """The ratios in words, with what was wanted and whether it was met."""
+    lines = []
+    for name, (bound, wanted) in WANTED.items():
+        found = results[name]
+        met = found["median"] >= wanted if bound == "at least" else found["median"] <= wanted
+        range_ = f"{found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+        lines.append(f"{name:14} {range_:20} wanted {bound} {wanted:<5} {'met' if met else 'falls short'}")
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in results["seconds_per_update"].items())
+    memory = ", ".join(f"{name} {value}" for name, value in results["memory_mib"].items())
+    return "\n".join([*lines, f"seconds an update: {seconds}; peak memory, MiB: {memory}"])
+
+
 def ratio(values: list[float]) -> Ratio:
     """Median, lowest and highest."""
     return {"median": round(statistics.median(values), 2), "low": round(min(values), 2), "high": round(max(values), 2)}
@@ -226,10 +240,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         results = measure(args.trl or fetch_trl(folder))
-    text = json.dumps(results, indent=1) + "\n"
-    print(text)
+    print(table(results))
     if args.json:
-        args.json.write_text(text, "utf-8")
+        args.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
