@@ -117,6 +117,16 @@ def _line(points: list[dict], y: str) -> dict[str, float]:
     return {"at_zero": float(at_zero), "slope": float(slope), "explained": float(1 - rest / whole) if whole else 1.0}
 
 
+def table(curves: dict) -> str:
+    """The fitted lines, one each."""
+    lines = []
+    for name, curve in curves.items():
+        for y, fit in curve["fits"].items():
+            line = f"{fit['at_zero']:.2f} + {fit['slope']:.3f} x"
+            lines.append(f"{y:7} = {line:18} x: {AXES[name]} ({fit['explained']:.1%} of the variance)")
+    return "\n".join(lines)
+
+
 def _in_processes(setting: dict[str, int], threads: int) -> dict:
     launch = [sys.executable, "-m"]
     if setting["processes"] > 1:
@@ -205,10 +215,9 @@ def main() -> None:
             print(json.dumps(found))
         return
     curves = json.loads(args.json.read_text("utf-8")) if args.draw_only else measure()
-    text = json.dumps(curves, indent=1) + "\n"
-    print(text)
+    print(table(curves))
     if args.json and not args.draw_only:
-        args.json.write_text(text, "utf-8")
+        args.json.write_text(json.dumps(curves, indent=1) + "\n", "utf-8")
     if args.figure:
         draw(curves, args.figure)
 
