@@ -173,7 +173,9 @@ def test_ctrl_c_stops_at_once_and_leaves_no_kernel_and_no_folder(notebook, tmp_p
     command = [sys.executable, "-m", "helpers", "check-labs", str(path), str(notebook("next", "1"))]
     env = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    # A shell has what it starts in the background ignore SIGINT, these tests too, and what they start would inherit it.
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, **heeds)
     deadline = time.monotonic() + 90
     while not list((tmp_path / "tmp").glob("check-labs-*/started")) and time.monotonic() < deadline:
         time.sleep(0.1)
