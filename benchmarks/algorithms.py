@@ -15,13 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from helpers import evaluation, stages
 from helpers.models.profiles import get_profile
-from helpers.models.roles import SharedBase
 from helpers.preferences import read_prompts
-from helpers.simulation.gold import gold_reward
 from helpers.training.groups import train_in_groups
 from helpers.training.ppo import PPOConfig, train_ppo
 from helpers.training.reinforce import train_reinforce
@@ -37,17 +34,6 @@ METHODS: dict[str, Train] = {
 GOLD, WINDOW = 2.0, 5
 
 
-class Judged:
-    """The reward model's scores; keeps the mean gold reward of each batch, which the training never sees."""
-
-    def __init__(self, shared: SharedBase) -> None:
-        self.shared, self.gold = shared, []
-
-    def __call__(self, prompts: list[str], completions: list[str]) -> torch.Tensor:
-        self.gold.append(statistics.mean(map(gold_reward, prompts, completions)))
-        return self.shared.reward(prompts, completions)
-
-
 def measure(name: str, seed: int, updates: int | None = None) -> dict:
     """One run of a method, and 256 held-out prompts before and after it, each with its gold rewards."""
     profile = get_profile("tiny")
@@ -55,10 +41,10 @@ def measure(name: str, seed: int, updates: int | None = None) -> dict:
     shared = stages.load_shared(profile, seed=seed)
     heldout = [row.prompt for row in read_prompts("heldout")][:256]
     before = evaluation.sample(shared, heldout, seed=seed)
-    judged = Judged(shared)
+    judged = evaluation.Judged(shared)
     reached, started = None, time.perf_counter()
     for _ in METHODS[name](shared, [row.prompt for row in read_prompts("train")], judged, config):
-        if reached is None and len(judged.gold) >= WINDOW and statistics.mean(judged.gold[-WINDOW:]) >= GOLD:
+        if reached is None and len(judged.gold) >= WINDOW and statistics.mean(sum(judged.gold[-WINDOW:], [])) >= GOLD:
             reached = time.perf_counter() - started
     seconds = time.perf_counter() - started
     after = evaluation.sample(shared, heldout, seed=seed)

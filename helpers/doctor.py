@@ -193,8 +193,8 @@ def _ppo(profile: Profile) -> Iterator[Check]:
         return
     parts = costs.memory(profile, shape, microbatch=config.microbatch_size)
     listed = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items())
-    yield Check("PPO memory", "ok", f"{sum(parts.values()) / GB:.1f} GB of the GPU's, estimated: {listed}")
-    held, times = sum(costs.memory(profile, shape, rows=1).values()), []
+    held, times = sum(parts.values()), []
+    yield Check("PPO memory", "ok", f"{held / GB:.1f} GB of the GPU's, estimated: {listed}")
     for name, gpu in costs.GPUS.items():
         parts = costs.seconds(profile, shape, gpu, batch=config.batch_size, epochs=config.epochs)
         times.append(f"{sum(parts.values()):.0f} s on {name}" if held < gpu.memory else f"too large for {name}")

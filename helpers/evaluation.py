@@ -28,6 +28,18 @@ from .statistics import (
 MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs and figures, and the roles they stand for
 
 
+class Judged:
+    """The reward model of `shared` as a reward, which keeps each batch's gold rewards: training never sees them."""
+
+    def __init__(self, shared: SharedBase) -> None:
+        self.shared = shared
+        self.gold: list[list[float]] = []
+
+    def __call__(self, prompts: Sequence[str], completions: Sequence[str]) -> torch.Tensor:
+        self.gold.append(list(map(gold_reward, prompts, completions)))
+        return self.shared.reward(prompts, completions)
+
+
 @torch.no_grad()
 def sample(
     shared: SharedBase, prompts: Sequence[str], role: str = POLICY, *, seed: int = 0, batch_size: int | None = None

@@ -14,6 +14,7 @@ from json import dumps
 
 from . import files, recordings
 from .artifacts import Artifacts
+from .evaluation import Judged
 from .models.profiles import Profile
 from .models.roles import SharedBase
 from .preferences import Demonstration, Preference, load_preferences, read_demonstrations, read_prompts
@@ -149,17 +150,14 @@ def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[di
 
 def _recorded_with_gold(profile: Profile, name: str, config: PPOConfig) -> Iterator[dict]:
     shared = load_shared(profile, seed=config.seed)
-    golds: list[float] = []
-
-    def reward(prompts: Sequence[str], completions: Sequence[str]):
-        if len(prompts) == config.batch_size:  # the rollouts, not the few prompts that are watched
-            golds.append(sum(map(gold_reward, prompts, completions)) / len(prompts))
-        return shared.reward(prompts, completions)
+    judge = Judged(shared)
 
     def judged() -> Generator[dict]:
-        for record in ppo(profile, shared=shared, reward=reward, config=config, save=False, resume=False):
+        for record in ppo(profile, shared=shared, reward=judge, config=config, save=False, resume=False):
+            # Of the rollouts, not of the few prompts that are watched.
+            gold = next(batch for batch in reversed(judge.gold) if len(batch) == config.batch_size)
             samples = [s | {"gold": gold_reward(s["prompt"], s["completion"])} for s in record["samples"]]
-            yield record | {"gold": golds[-1], "samples": samples}
+            yield record | {"gold": sum(gold) / len(gold), "samples": samples}
 
     title = f"PPO, KL coefficient {config.beta:g}"
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))

@@ -17,6 +17,7 @@ import torch
 
 from . import files
 from .artifacts import Artifacts
+from .evaluation import Judged
 from .models.generation import pad_left
 from .models.loading import prompt_ids
 from .models.profiles import Profile
@@ -166,16 +167,11 @@ def _best_of_n(profile: Profile, plan: Plan, folder: Path, proxy: Proxy) -> dict
 def _ppo(profile: Profile, plan: Plan, folder: Path, proxy: Proxy, beta: float) -> list[dict]:
     """By update: KL, proxy and gold reward of its rollouts, and two of them."""
     shared = _load(profile, folder / proxy.name, proxy.seed)
-    golds: list[list[float]] = []
-
-    def reward(prompts: Sequence[str], completions: Sequence[str]) -> torch.Tensor:
-        golds.append([gold_reward(p, c) for p, c in zip(prompts, completions, strict=True)])
-        return shared.reward(prompts, completions)
-
+    judged = Judged(shared)
     config = PPOConfig.of(profile, seed=proxy.seed, beta=beta, updates=plan.updates)
     rows = []
-    for record in train_ppo(shared, [row.prompt for row in read_prompts("train")], reward, config):
-        gold = golds[-1]
+    for record in train_ppo(shared, [row.prompt for row in read_prompts("train")], judged, config):
+        gold = judged.gold[-1]
         samples = [s | {"gold": round(g, 3)} for s, g in zip(record["samples"][:2], gold, strict=False)]
         numbers = {"kl": record["kl"], "proxy": record["reward"], "gold": sum(gold) / len(gold)}
         rows.append(

@@ -57,6 +57,7 @@ def test_shapes_of_models_that_are_here_and_that_are_not(profile):
     tiny = Shape.of(PROFILES["tiny"])
     with torch.device("meta"):
         model = LlamaForCausalLM(config_of(tiny))
+    assert Shape.of_config(model.config.to_dict()) == tiny  # the model's own account, and its file
     assert tiny.tied and sum(p.numel() for p in model.parameters()) == tiny.linear + tiny.other
     assert Shape.of(profile).vocabulary == 400  # a folder of the reader's own
     assert Shape.of(get_profile("somebody/else")) is None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from helpers.evaluation import (
+    Judged,
     accuracy,
     accuracy_gain,
     best_possible,
@@ -30,6 +31,14 @@ from .shared_base import PROMPTS
 
 def pair(chosen, rejected, number=0, prompt="POST: a dog\n\nTL;DR:", strength=2, annotator="ada"):
     return Preference(prompt, chosen, rejected, f"pair-{number}", "test", annotator, strength, "test")
+
+
+def test_a_judge_scores_as_the_reward_model_and_keeps_gold_beside(shared):
+    judge, texts = Judged(shared), [f" {prompt}" for prompt in PROMPTS]
+    assert torch.equal(judge(PROMPTS, texts), shared.reward(PROMPTS, texts))
+    judge(PROMPTS[:2], texts[:2])
+    gold = [gold_reward(p, c) for p, c in zip(PROMPTS, texts, strict=True)]
+    assert judge.gold == [gold, gold[:2]]
 
 
 def test_a_sample(shared):

@@ -6,10 +6,11 @@ docs/ppo.md has the formulas in words. All sizes are bytes, all times seconds.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..files import DATA, ROOT
 from .profiles import Profile
 
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a number, double quantisation counted in (Dettmers et al. 2023, section 3)
@@ -38,19 +39,23 @@ class Shape:
         if known := LLAMA_2.get(profile.base.removesuffix("-hf").removesuffix("-chat")):
             return known
         try:
-            config = json.loads(_config(profile.base).read_text("utf-8"))
-            heads = config["num_attention_heads"]
-            return cls(
-                hidden=config["hidden_size"],
-                intermediate=config["intermediate_size"],
-                layers=config["num_hidden_layers"],
-                heads=heads,
-                kv_heads=config.get("num_key_value_heads") or heads,
-                vocabulary=config["vocab_size"],
-                tied=config.get("tie_word_embeddings", False),
-            )
+            return cls.of_config(json.loads(_config(profile).read_text("utf-8")))
         except (OSError, ValueError, KeyError, AttributeError):
             return None
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Shape:
+        """Of the model that a config.json describes. Raises KeyError for what it lacks."""
+        heads = config["num_attention_heads"]
+        return cls(
+            hidden=config["hidden_size"],
+            intermediate=config["intermediate_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            vocabulary=config["vocab_size"],
+            tied=config.get("tie_word_embeddings", False),
+        )
 
     @property
     def kv_width(self) -> int:
@@ -82,13 +87,13 @@ LLAMA_2 = {
 }
 
 
-def _config(base: str) -> Path:
+def _config(profile: Profile) -> Path:
     """The config.json of a base model, where it would be on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
-    folder = DATA / base.removeprefix("data/") if base.startswith("data/") else ROOT / base
-    cached = try_to_load_from_cache(base, "config.json") if base.count("/") == 1 and not folder.is_dir() else None
-    return Path(cached) if isinstance(cached, str) else folder / "config.json"
+    here = profile.folder.is_dir() or profile.base.count("/") != 1
+    cached = None if here else try_to_load_from_cache(profile.base, "config.json")
+    return Path(cached) if isinstance(cached, str) else profile.folder / "config.json"
 
 
 # ---------------------------------------------------------------------------------------------- memory

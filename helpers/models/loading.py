@@ -29,8 +29,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from .. import files
-from ..files import ROOT, LabError, find_folder, shown
+from ..files import LabError, find_folder, shown
 from .profiles import Profile
 
 Head = Literal["causal", "score"]
@@ -196,11 +195,9 @@ def checkpoint_folder(profile: Profile) -> Path:
             f"profile {profile.name!r} needs an NVIDIA GPU (16 GB for 7B parameters), torch sees none: run "
             f"where one is; check `nvidia-smi` and that torch is a CUDA build. {MEANWHILE}"
         )
-    in_data = profile.base.startswith("data/")
-    folder = files.DATA / profile.base.removeprefix("data/") if in_data else ROOT / profile.base
-    folder = find_folder(folder)
+    folder = find_folder(profile.folder)
     if folder is None:
-        if in_data or profile.base.count("/") != 1:
+        if profile.base.startswith("data/") or profile.base.count("/") != 1:
             raise LabError(f"{profile.base}: no such folder; if it came with the labs, `git restore` it")
         folder = _download(profile)
     check_checkpoint(folder)

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..files import LabError, shown
+from .. import files
+from ..files import ROOT, LabError, shown
 
 CPU_LIMIT = 2 * 2**30  # bytes of weights up to which a checkpoint of the reader's own runs without a GPU
 
@@ -45,6 +46,12 @@ class Profile:
     @property
     def device(self) -> str:
         return "cuda" if self.needs_gpu else "cpu"
+
+    @property
+    def folder(self) -> Path:
+        """Where the base model is if it is a folder; an id of the Hub names none that is there."""
+        in_data = self.base.startswith("data/")
+        return files.DATA / self.base.removeprefix("data/") if in_data else ROOT / self.base
 
     @property
     def context(self) -> int:

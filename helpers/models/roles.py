@@ -221,8 +221,9 @@ class SharedBase(nn.Module):
 
     def rows_at_once(self, prompt: int, response: int) -> int | None:
         """How many rows of so many tokens to sample at a time: as the GPU's free memory allows; None on a CPU: any."""
-        if self.device.type != "cuda" or (shape := Shape.of(self.profile)) is None:
+        if self.device.type != "cuda":
             return None
+        shape = Shape.of_config(self.peft.config.to_dict())
         unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         free = torch.cuda.mem_get_info(self.device)[0] + unused
         return rows_that_fit(shape, prompt, response, WIDTHS[self.profile.compute_dtype], free)
