@@ -82,9 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = command("sweep", "overoptimisation: many reward models, each pressed by best-of-n and by PPO; takes hours")
     sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
-    sweep.add_argument(
-        "--share", type=_share, default=(1, 1), metavar="K/N", help="this is the Kth of N processes that do it together"
-    )
+    sweep.add_argument("--processes", type=_positive, help="side by side, a core each; default: as many as cores")
+    sweep.add_argument("--ship", action="store_true", help="write what was found to data/, for everybody")
 
     data = command(
         "data",
@@ -109,13 +108,6 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
     return value
-
-
-def _share(text: str) -> tuple[int, int]:
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise argparse.ArgumentTypeError(f"must be like 1/2, not {text}")
-    return int(number), int(of)
 
 
 def _show(stream: Iterator[dict], total: int | None, label: str):
@@ -264,10 +256,15 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
-    from .sweep import Plan, sweep
+    from .sweep import Plan, Sweep, sweep
+    from .sweep_results import NAME, own_folder, write_results
 
-    for part in sweep(get_profile(args.profile), Plan(seeds=args.seeds), share=args.share):
+    whole = Sweep(get_profile(args.profile), plan=Plan(seeds=args.seeds))
+    for part in sweep(whole, args.processes):
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
+    folder = files.DATA / NAME if args.ship else own_folder(whole.profile.name)
+    write_results(whole, folder)
+    print(f"written to {files.shown(folder)}")
     return 0
 
 

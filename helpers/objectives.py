@@ -19,6 +19,7 @@ Sources
     Ouyang et al. 2022          Training language models to follow instructions with human feedback (InstructGPT)
     Rafailov et al. 2023        Direct preference optimization: your language model is secretly a reward model
     Beirami et al. 2024         Theoretical guarantees on the best-of-n alignment policy
+    Coste et al. 2024           Reward model ensembles help mitigate overoptimization
 """
 
 import math
@@ -102,6 +103,15 @@ def normalise_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) 
     summaries' mean score 0. Take `mean` and `std` once, on the reference policy's responses, not per batch.
     """
     return (scores - mean) / std
+
+
+def conservative_score(scores: Tensor, weight: float) -> Tensor:
+    """One score from an ensemble of reward models, lower where they disagree: (members, batch) -> (batch,).
+
+    Mean minus `weight` times the variance over the members (uncertainty-weighted optimisation, Coste et al. 2024): a
+    policy that exploits the mistakes of one member finds the others against it.
+    """
+    return scores.mean(dim=0) - weight * scores.var(dim=0, correction=0)
 
 
 # --- Best of n ----------------------------------------------------------------

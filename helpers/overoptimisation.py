@@ -5,10 +5,12 @@ Distance from the first policy is d = sqrt(KL), KL in nats. Best-of-n moves it b
 Sources
     Nakano et al. 2021    WebGPT (appendix I: best-of-n for every n from one pool of samples)
     Gao et al. 2023       Scaling laws for reward model overoptimization (equations 1 and 2)
+    Beirami et al. 2024   Theoretical guarantees on the best-of-n alignment policy
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -24,11 +26,29 @@ COLUMNS: dict[Form, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def best_of_n_means(proxy: ArrayLike, measured: ArrayLike, sizes: Sequence[int]) -> np.ndarray:
+# --- Best-of-n ----------------------------------------------------------------
+
+
+def best_of_n_chances(pool: int, n: int) -> np.ndarray:
+    """How likely each rank of a pool, its best first, is to be the best of n drawn from it: (pool,), sum 1.
+
+    Rank i (from 0) is the best of n if it is drawn and the n - 1 others come from the pool - 1 - i below it:
+    C(pool - 1 - i, n - 1) of C(pool, n) subsets (Nakano et al. 2021, appendix I).
+    """
+    subsets = math.comb(pool, n)
+    return np.array([math.comb(pool - 1 - rank, n - 1) / subsets for rank in range(pool)])
+
+
+def best_of_n_means(
+    proxy: ArrayLike,
+    measured: ArrayLike,
+    sizes: Sequence[int],
+    chances: Callable[[int, int], ArrayLike] = best_of_n_chances,
+) -> np.ndarray:
     """The expected `measured` of the sample that the proxy likes best among n, for each n of `sizes`: (prompts, sizes).
 
     proxy, measured: (prompts, pool), of the same samples. Unbiased: the mean over all subsets of n of the pool, taken
-    without making them (Nakano et al. 2021, appendix I). Samples that the proxy scores alike are chosen alike often.
+    without making them, from the `chances` of each rank. Samples that the proxy scores alike are chosen alike often.
     Raises ValueError for shapes that differ, and for n below 1 or above the pool.
     """
     proxy, measured = np.asarray(proxy, float), np.asarray(measured, float)
@@ -38,7 +58,7 @@ def best_of_n_means(proxy: ArrayLike, measured: ArrayLike, sizes: Sequence[int])
     if not all(1 <= n <= pool for n in sizes):
         raise ValueError(f"best of n needs n from 1 to the pool's {pool} samples, not {list(sizes)}")
     ranked = np.stack([_ranked(p, m) for p, m in zip(proxy, measured, strict=True)])
-    return ranked @ np.stack([_chances(pool, n) for n in sizes], axis=1)
+    return ranked @ np.stack([np.asarray(chances(pool, n), float) for n in sizes], axis=1)
 
 
 def _ranked(proxy: np.ndarray, measured: np.ndarray) -> np.ndarray:
@@ -48,13 +68,61 @@ def _ranked(proxy: np.ndarray, measured: np.ndarray) -> np.ndarray:
     return means[np.sort(group)]
 
 
-def _chances(pool: int, n: int) -> np.ndarray:
-    """How likely each rank of the pool, its best first, is the best of n drawn from it."""
-    chances = np.zeros(pool)
-    chances[0] = n / pool
-    for rank in range(1, pool - n + 1):
-        chances[rank] = chances[rank - 1] * (pool - rank - n + 1) / (pool - rank)
-    return chances
+def best_of_n_kl_measured(scores: ArrayLike, n: int) -> float:
+    """KL, in nats, of the best of n from the policy that draws them, were the policy this pool of samples.
+
+    scores: (pool,), equal ones being copies of one completion. The best of n is at most the completion y with chance
+    F(y)^n, where F(y) is the policy's chance of a score no higher (Beirami et al. 2024). Where no completion was drawn
+    twice, and n is far below the pool, it is `objectives.best_of_n_kl`, and else less.
+    """
+    _, counts = np.unique(np.asarray(scores, float), return_counts=True)
+    policy = counts / counts.sum()
+    at_most = np.append(0.0, policy.cumsum())
+    best = np.diff(at_most**n)
+    likely = best > 0  # what n draws would never leave adds nothing
+    return float((best[likely] * np.log(best[likely] / policy[likely])).sum())
+
+
+# --- Gains and their fits -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Mean gain over the first policy at each point of a curve, (points,), and the same in bootstrap resamples."""
+
+    estimate: np.ndarray
+    resampled: np.ndarray  # (resamples, points)
+
+    @property
+    def low(self) -> np.ndarray:
+        return np.quantile(self.resampled, 0.025, axis=0)
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.quantile(self.resampled, 0.975, axis=0)
+
+
+def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, seed: int = 0) -> Gains:
+    """Mean of after - before at each point, with resamples over seeds and prompts as in `paired_difference_over_seeds`.
+
+    after: (points, seeds, prompts). before: (seeds, prompts), or (prompts,) for one that all seeds share. Every point
+    of a resample has the same seeds and prompts, so that whole curves can be fitted to it.
+    """
+    difference = np.asarray(after, float) - np.asarray(before, float)
+    _, seeds, prompts = difference.shape
+    rng = np.random.default_rng(seed)
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=n_resamples) / seeds
+    of_prompts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=n_resamples) / prompts
+    resampled = np.einsum("rs,psq,rq->rp", of_seeds, difference, of_prompts, optimize=True)
+    return Gains(difference.mean(axis=(1, 2)), resampled)
+
+
+def rl_turning_point(a: float, b: float) -> float:
+    """The d at which R(d) = d (a - b log d) is highest: where a - b log d - b = 0 (Gao et al. 2023, equation 2).
+
+    Infinite for b = 0 or below, where the gain never falls.
+    """
+    return math.exp(min(a / b, 700) - 1) if b > 0 else math.inf  # beyond exp(709) there is no float
 
 
 @dataclass(frozen=True)
@@ -75,9 +143,9 @@ class Fit:
     @property
     def turning_point(self) -> float:
         """The d from which on the gain falls; infinite where the fit never turns."""
-        if self.b <= 0:
-            return np.inf
-        return self.a / (2 * self.b) if self.form == "best of n" else float(np.exp(self.a / self.b - 1))
+        if self.form == "RL":
+            return rl_turning_point(self.a, self.b)
+        return self.a / (2 * self.b) if self.b > 0 else math.inf
 
 
 def fit(form: Form, d: ArrayLike, gains: ArrayLike) -> Fit:
@@ -94,3 +162,10 @@ def fit(form: Form, d: ArrayLike, gains: ArrayLike) -> Fit:
     rest = gains - COLUMNS[form](d) @ np.array([a, b])
     whole = ((gains - gains.mean()) ** 2).sum()
     return Fit(form, float(a), float(b), float(1 - (rest**2).sum() / whole) if whole else 1.0)
+
+
+def turning_points(form: Form, d: ArrayLike, curve: Gains) -> tuple[float, float]:
+    """The 95 % interval (low, high) of a fit's turning point, from fits to the curve's resamples."""
+    points = [fit(form, d, resample).turning_point for resample in curve.resampled]
+    low, high = np.quantile(points, [0.025, 0.975], method="nearest")  # no mean of a number and infinity
+    return float(low), float(high)

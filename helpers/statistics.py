@@ -11,6 +11,7 @@ Sources
     Ford 1957                   Solution of a ranking problem from binary comparisons
     Cohen 1960                  A coefficient of agreement for nominal scales
     Elo 1978                    The rating of chessplayers, past and present
+    Cohen 1988                  Statistical power analysis for the behavioral sciences (effect sizes)
     Efron & Tibshirani 1993     An introduction to the bootstrap (13: percentile intervals)
     Hunter 2004                 MM algorithms for generalized Bradley-Terry models
     Owen 2007                   The pigeonhole bootstrap
@@ -119,6 +120,21 @@ def paired_difference_over_seeds(
     means = (seed_weights @ difference * prompt_weights).sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(difference.mean()), float(low), float(high), prompts, seeds)
+
+
+def effect_size(a: ArrayLike, b: ArrayLike) -> float:
+    """Mean of a - b in standard deviations of a - b (Cohen 1988, d_z): how large a difference is beside its scatter.
+
+    `a`, `b`: (n,), the same prompts in the same order, n at least 2. It does not grow with n, as certainty does. 0 for
+    no difference at all; NaN where all differences are one number.
+    """
+    a, b = _finite(a, "a", minimum=2), _finite(b, "b", minimum=2)
+    _same_shape(a, b)
+    difference = a - b
+    if not difference.any():
+        return 0.0
+    scatter = difference.std(ddof=1)
+    return float(difference.mean() / scatter) if scatter else float("nan")
 
 
 def win_rate(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:

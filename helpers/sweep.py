@@ -1,34 +1,41 @@
 """The sweep of lab 05: reward models of many strengths, each pressed by best-of-n and by PPO, and what gold says.
 
 Its parts are written one by one, as JSON, into a folder of `runs/`; a sweep that was stopped goes on after the last
-whole one. Training never sees the gold reward; it is noted beside.
+whole ones. Training never sees the gold reward; it is noted beside. `overoptimisation_data` reads what came of it.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from . import files
 from .artifacts import Artifacts
-from .evaluation import Judged
+from .evaluation import sample
 from .models.generation import pad_left
 from .models.loading import prompt_ids
 from .models.profiles import Profile
 from .models.roles import REFERENCE, SharedBase
-from .overoptimisation import best_of_n_means
 from .preferences import Preference, load_preferences, read_prompts
 from .simulation.gold import gold_reward
-from .training.ppo import PPOConfig, train_ppo
+from .training.ppo import PPOConfig, Reward, train_ppo, weighted_sum
 from .training.reward_model import train_reward_model
 
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # of best-of-n
+READ = 8  # prompts of which the texts of every policy are kept
+A_WORD = 0.05  # the length penalty, sd of the reward model a word
+
+Kind = tuple[int, float]  # labels, and which part of them is turned round
+Shape = Literal["", "ensemble", "length penalty"]
 
 
 @dataclass(frozen=True)
@@ -60,122 +67,203 @@ def _turned(row: Preference) -> Preference:
 
 
 @dataclass(frozen=True)
+class Run:
+    """A run of PPO against a proxy.
+
+    shape: "ensemble" for the lowest score of all seeds' reward models of the kind, "length penalty" for A_WORD off the
+    score for each word.
+    """
+
+    proxy: Proxy
+    beta: float = 0.0
+    shape: Shape = ""
+
+    @property
+    def name(self) -> str:
+        return f"ppo, {self.proxy.name}, beta {self.beta:g}{f', {self.shape}' if self.shape else ''}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a sweep holds. The default is what is shipped."""
 
     labels: tuple[int, ...] = (64, 256, 1024, 8000)
-    noisy: tuple[tuple[int, float], ...] = ((1024, 0.25),)  # labels, noise
+    noisy: tuple[Kind, ...] = ((1024, 0.25),)
+    remedied: int = 256  # labels of the reward model on which the remedies are tried
+    betas: tuple[float, ...] = (0.05, 0.2)  # KL coefficients as a remedy; all else is trained at 0
     seeds: int = 3
-    betas: tuple[float, ...] = (0.0, 0.05)
-    updates: int = 60
-    prompts: int = 64  # held out, for best-of-n
-    pool: int = 256  # samples of each
+    updates: int = 80
+    every: int = 8  # updates from one measurement of the policy to the next
+    prompts: int = 64  # held out, for every measurement
+    pool: int = 256  # samples of each, for best-of-n
 
     @property
     def proxies(self) -> list[Proxy]:
         kinds = [(n, 0.0) for n in self.labels] + list(self.noisy)
-        return [Proxy(n, seed, noise) for seed in range(self.seeds) for n, noise in kinds]
+        return [Proxy(n, seed, noise) for (n, noise), seed in product(kinds, range(self.seeds))]
+
+    @property
+    def runs(self) -> list[Run]:
+        remedied = [Proxy(self.remedied, seed) for seed in range(self.seeds)]
+        penalised = [Run(proxy, beta) for beta, proxy in product(self.betas, remedied)]
+        shaped = [Run(proxy, shape=shape) for shape, proxy in product(("ensemble", "length penalty"), remedied)]
+        return [*map(Run, self.proxies), *penalised, *shaped]
+
+    @property
+    def heldout(self) -> list[str]:
+        return [row.prompt for row in read_prompts("heldout")][: self.prompts]
 
 
-def sweep(
-    profile: Profile, plan: Plan = Plan(), folder: Path | None = None, share: tuple[int, int] = (1, 1)
-) -> Iterator[dict]:
-    """Make every part that `folder` (default: in `runs/`) lacks; yields {"part", "made"} for each, in their order.
+@dataclass(frozen=True)
+class Sweep:
+    """Where the parts of a sweep are, and how each of them is made: `make(part)`."""
 
-    share: (2, 3) for the second of three processes that do it together, each for its own reward models.
-    """
-    folder = folder or files.RUNS / profile.name / "sweep"
-    number, of = share
-    proxies = plan.proxies[number - 1 :: of]
-    for proxy in proxies:
-        made = not (folder / proxy.name / "reward.json").is_file()
-        if made:
-            _train(profile, proxy, folder / proxy.name)
-        yield {"part": f"reward model, {proxy.name}", "made": made}
-    yield _part(folder, "pool", lambda: _pool(profile, plan))
-    for proxy in proxies:
-        yield _part(folder, f"best-of-n, {proxy.name}", lambda proxy=proxy: _best_of_n(profile, plan, folder, proxy))
-    for proxy in proxies:
-        for beta in plan.betas:
-            yield _part(
-                folder,
-                f"ppo, {proxy.name}, beta {beta:g}",
-                lambda proxy=proxy, beta=beta: _ppo(profile, plan, folder, proxy, beta),
-            )
+    profile: Profile
+    plan: Plan = field(default_factory=Plan)
+    place: Path | None = None  # default: in runs/
 
+    @property
+    def folder(self) -> Path:
+        return self.place or files.RUNS / self.profile.name / "sweep"
 
-def _part(folder: Path, name: str, make: Callable[[], Any]) -> dict:
-    path = folder / f"{name}.json"
-    made = not path.is_file()
-    if made:
-        files.atomic_write(path, json.dumps(make(), ensure_ascii=False) + "\n")
-    return {"part": name, "made": made}
+    @property
+    def phases(self) -> list[list[str]]:
+        """The names of all parts. Those of a phase need the phases before, and not one another."""
+        names = [proxy.name for proxy in self.plan.proxies]
+        rewards = [f"reward model, {name}" for name in names]
+        return [rewards + ["pool"], [f"scores, {name}" for name in names], [run.name for run in self.plan.runs]]
 
+    def path(self, part: str) -> Path:
+        return self.folder / (f"{part}/reward.json" if part.startswith("reward model, ") else f"{part}.json")
 
-def read_part(folder: Path, name: str) -> Any:
-    """What the sweep wrote of a part."""
-    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+    def read(self, part: str) -> Any:
+        """What was written of a part that is no reward model."""
+        return json.loads(self.path(part).read_text("utf-8"))
 
+    def make(self, part: str) -> None:
+        """Make one part and write it, whole."""
+        proxies = {proxy.name: proxy for proxy in self.plan.proxies}
+        match part.split(", "):
+            case "reward model", name:
+                return self._train(proxies[name], self.path(part).parent)
+            case "scores", name:
+                content = self._scores(proxies[name])
+            case ["pool"]:
+                content = self._pool()
+            case _:
+                content = self._ppo(next(run for run in self.plan.runs if run.name == part))
+        files.atomic_write(self.path(part), json.dumps(content, ensure_ascii=False) + "\n")
 
-def _train(profile: Profile, proxy: Proxy, folder: Path) -> None:
-    pairs = proxy.pairs(load_preferences("train"))
-    # One scale for all: normalised on the same texts, and not on the labels that each has seen.
-    reference = [(row.prompt, text) for row in load_preferences("validation") for text in (row.chosen, row.rejected)]
-    for _ in train_reward_model(
-        profile, pairs, seed=proxy.seed, steps=proxy.steps, reference=reference[:512], output=folder
-    ):
-        pass
-
-
-def _load(profile: Profile, reward: Path, seed: int = 0) -> SharedBase:
-    return SharedBase.load(profile, sft=Artifacts(profile.name).find("sft").path, reward=reward, seed=seed)
-
-
-def _pool(profile: Profile, plan: Plan) -> list[dict]:
-    """Samples of the SFT policy: prompt, completions and their gold rewards."""
-    shared = SharedBase.load(profile, sft=Artifacts(profile.name).find("sft").path)
-    generator, rows = torch.Generator().manual_seed(0), []
-    for prompt in [row.prompt for row in read_prompts("heldout")][: plan.prompts]:
-        ids = pad_left(prompt_ids(profile, shared.tokenizer, [prompt]), shared.pad_id, shared.device)
-        uniforms = torch.rand(plan.pool, profile.max_response_tokens, generator=generator)
-        drawn, _ = shared.sample(ids.expand(plan.pool, -1), uniforms.to(shared.device), REFERENCE)
-        completions = shared.tokenizer.batch_decode(drawn, skip_special_tokens=True)
-        gold = [round(gold_reward(prompt, text), 4) for text in completions]
-        rows.append({"prompt": prompt, "completions": completions, "gold": gold})
-    return rows
-
-
-def _best_of_n(profile: Profile, plan: Plan, folder: Path, proxy: Proxy) -> dict:
-    """By n: proxy and gold reward of the best by the proxy, for each prompt; and some of the texts."""
-    shared, pool = _load(profile, folder / proxy.name), read_part(folder, "pool")
-    scores = [shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]).tolist() for row in pool]
-    gold = [row["gold"] for row in pool]
-    sizes = [n for n in SIZES if n <= plan.pool]
-    chosen = [max(range(len(row)), key=row.__getitem__) for row in scores]
-    samples = []
-    for row, i in zip(pool[:8], chosen, strict=False):
-        texts = {"prompt": row["prompt"], "first": row["completions"][0], "best": row["completions"][i]}
-        samples.append(texts | {"first_gold": row["gold"][0], "best_gold": row["gold"][i]})
-    return {
-        "sizes": sizes,
-        "proxy": best_of_n_means(scores, scores, sizes).round(4).tolist(),
-        "gold": best_of_n_means(scores, gold, sizes).round(4).tolist(),
-        "samples": samples,
-    }
-
-
-def _ppo(profile: Profile, plan: Plan, folder: Path, proxy: Proxy, beta: float) -> list[dict]:
-    """By update: KL, proxy and gold reward of its rollouts, and two of them."""
-    shared = _load(profile, folder / proxy.name, proxy.seed)
-    judged = Judged(shared)
-    config = PPOConfig.of(profile, seed=proxy.seed, beta=beta, updates=plan.updates)
-    rows = []
-    for record in train_ppo(shared, [row.prompt for row in read_prompts("train")], judged, config):
-        gold = judged.gold[-1]
-        samples = [s | {"gold": round(g, 3)} for s, g in zip(record["samples"][:2], gold, strict=False)]
-        numbers = {"kl": record["kl"], "proxy": record["reward"], "gold": sum(gold) / len(gold)}
-        rows.append(
-            {"update": record["step"], **{k: round(v, 4) for k, v in numbers.items()}, "ended": record["ended"]}
-            | {"response_tokens": round(record["response_tokens"], 2), "samples": samples}
+    def _train(self, proxy: Proxy, folder: Path) -> None:
+        pairs = proxy.pairs(load_preferences("train"))
+        # One scale for all: normalised on the same texts, and not on the labels that each has seen.
+        validation = load_preferences("validation")[:256]
+        reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
+        run = train_reward_model(
+            self.profile, pairs, seed=proxy.seed, steps=proxy.steps, reference=reference, output=folder
         )
-    return rows
+        for _ in run:
+            pass
+
+    def _load(self, proxy: Proxy | None = None) -> SharedBase:
+        reward = proxy and self.path(f"reward model, {proxy.name}").parent
+        sft = Artifacts(self.profile.name).find("sft").path
+        return SharedBase.load(self.profile, sft=sft, reward=reward, seed=proxy.seed if proxy else 0)
+
+    def _pool(self) -> list[dict]:
+        """Samples of the SFT policy: prompt, completions and their gold rewards."""
+        shared = self._load()
+        generator, rows = torch.Generator().manual_seed(0), []
+        for prompt in self.plan.heldout:
+            ids = pad_left(prompt_ids(self.profile, shared.tokenizer, [prompt]), shared.pad_id, shared.device)
+            uniforms = torch.rand(self.plan.pool, self.profile.max_response_tokens, generator=generator)
+            drawn, _ = shared.sample(ids.expand(self.plan.pool, -1), uniforms.to(shared.device), REFERENCE)
+            completions = shared.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+            gold = [round(gold_reward(prompt, text), 3) for text in completions]
+            rows.append({"prompt": prompt, "completions": completions, "gold": gold})
+        return rows
+
+    def _scores(self, proxy: Proxy) -> list[list[float]]:
+        """The proxy's scores of the whole pool."""
+        shared = self._load(proxy)
+        scores = [
+            shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]) for row in self.read("pool")
+        ]
+        return [_short(row) for row in scores]
+
+    def _ppo(self, run: Run) -> list[dict]:
+        """The policy on the held-out prompts, every so many updates: its update, mean KL and share that ended; gold
+        reward, words and each seed's proxy score of every completion; and some of the texts."""
+        judges = [self._load(replace(run.proxy, seed=seed)) for seed in range(self.plan.seeds)]
+        shared = judges[run.proxy.seed]
+        rewards = [judge.reward for judge in judges]
+        config = PPOConfig.of(self.profile, seed=run.proxy.seed, beta=run.beta, updates=self.plan.updates)
+        rows = []
+        for record in train_ppo(
+            shared, [row.prompt for row in read_prompts("train")], _shaped(run.shape, rewards, run.proxy.seed), config
+        ):
+            if record["step"] % self.plan.every and record["step"] != self.plan.updates:
+                continue
+            frame = sample(shared, self.plan.heldout, seed=record["step"])
+            prompts, texts = frame["prompt"].tolist(), frame["completion"].tolist()
+            rows.append(
+                {
+                    "update": record["step"],
+                    "kl": round(frame["kl"].mean(), 4),
+                    "ended": frame["ended"].mean(),
+                    "gold": _short(frame["gold"]),
+                    "proxies": [_short(reward(prompts, texts)) for reward in rewards],
+                    "words": frame["words"].tolist(),
+                    "completions": texts[:READ],
+                }
+            )
+        return rows
+
+
+def _shaped(shape: Shape, rewards: Sequence[Reward], seed: int) -> Reward:
+    if shape == "ensemble":
+        return lambda prompts, texts: torch.stack([reward(prompts, texts) for reward in rewards]).amin(dim=0)
+    if shape == "length penalty":
+        return weighted_sum((1.0, rewards[seed]), (-A_WORD, lambda _, texts: [len(text.split()) for text in texts]))
+    return rewards[seed]
+
+
+def _short(numbers) -> list[float]:
+    return [round(float(number), 3) for number in numbers]
+
+
+def sweep(whole: Sweep, processes: int | None = None) -> Iterator[dict]:
+    """Make every part of a sweep that is missing; yields {"part", "made"} for each, as it is done.
+
+    processes: that make parts side by side, each on one core; default: as many as there are cores, and one on a GPU.
+    """
+    if processes is None:
+        processes = 1 if whole.profile.needs_gpu else os.cpu_count() or 1
+    for phase in whole.phases:
+        missing = [part for part in phase if not whole.path(part).is_file()]
+        yield from ({"part": part, "made": False} for part in phase if part not in missing)
+        if processes == 1:
+            for part in missing:
+                whole.make(part)
+                yield {"part": part, "made": True}
+        elif missing:
+            yield from _side_by_side(whole, missing, processes)
+
+
+def _side_by_side(whole: Sweep, parts: Sequence[str], processes: int) -> Iterator[dict]:
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # read as a process starts; more threads than cores would wait on one another
+    try:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(processes, len(parts)), spawn) as pool:
+            futures = {pool.submit(whole.make, part): part for part in parts}
+            try:
+                for done in as_completed(futures):
+                    done.result()
+                    yield {"part": futures[done], "made": True}
+            finally:
+                pool.shutdown(cancel_futures=True)
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads

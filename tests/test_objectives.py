@@ -113,6 +113,13 @@ def test_bradley_terry_refuses_shapes_that_would_broadcast():
         o.bradley_terry_loss(torch.zeros(4, 1), torch.zeros(4))
 
 
+def test_conservative_score_is_the_mean_of_members_who_agree_and_less_where_they_do_not():
+    scores = torch.tensor([[1.0, 2.0, -1.0], [1.0, 4.0, 1.0]])
+    assert o.conservative_score(scores, 0.5).tolist() == [1.0, 2.5, -0.5]
+    assert o.conservative_score(scores, 0.0).tolist() == [1.0, 3.0, 0.0]
+    assert o.conservative_score(scores[:1], 0.5).tolist() == [1.0, 2.0, -1.0]  # one member cannot disagree
+
+
 def test_normalise_scores():
     scores = torch.tensor([1.0, 3.0, 5.0])
     assert o.normalise_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]

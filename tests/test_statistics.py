@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
-from scipy.stats import binomtest, zscore
+from scipy.stats import binomtest, ttest_rel, zscore
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
@@ -127,6 +127,15 @@ def test_twenty_of_twenty_is_not_certainty():
     interval = s.accuracy_interval(np.ones(20))
     assert interval.estimate == interval.high == 1.0
     assert interval.low == pytest.approx(0.8389, abs=1e-4)
+
+
+def test_effect_size_is_the_paired_t_without_the_root_of_n():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.5, 2, size=30), rng.normal(size=30)
+    assert s.effect_size(a, b) == pytest.approx(ttest_rel(a, b).statistic / np.sqrt(30))
+    assert s.effect_size(10 * a, 10 * b) == pytest.approx(s.effect_size(a, b)) == pytest.approx(-s.effect_size(b, a))
+    assert s.effect_size(np.tile(a, 50), np.tile(b, 50)) == pytest.approx(s.effect_size(a, b), rel=0.03)
+    assert s.effect_size(a, a) == 0 and np.isnan(s.effect_size([3, 4], [2, 3]))
 
 
 def test_win_rate_counts_a_tie_as_half():

@@ -1,21 +1,22 @@
-"""The sweep of lab 05, at a size for a test: what it holds, and that it goes on where it was stopped."""
+"""The sweep of lab 05, small: what it holds, that it goes on where it was stopped, what is read of it."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from helpers import sweep as module
+from helpers.__main__ import main
+from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences
 from helpers.simulation.gold import gold_reward
-from helpers.sweep import Plan, Proxy, read_part, sweep
+from helpers.sweep import Plan, Proxy, Run, Sweep, sweep
+from helpers.sweep_results import load_results, own_folder, write_results
 
-PLAN = Plan(labels=(32,), noisy=((32, 0.5),), seeds=1, betas=(0.0,), updates=1, prompts=2, pool=4)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    monkeypatch.setattr(Proxy, "steps", 1)
-    monkeypatch.setattr(module, "PPOConfig", Small)
+TINY = get_profile("tiny")
+PLAN = Plan(labels=(32,), noisy=((32, 0.5),), remedied=32, betas=(), seeds=2, updates=2, every=1, prompts=2, pool=4)
 
 
 class Small:
@@ -26,31 +27,83 @@ class Small:
         return PPOConfig.of(profile, batch_size=4, max_new_tokens=8, **changes)
 
 
-def test_a_sweep_holds_what_was_planned_and_goes_on_where_it_was_stopped(short, tmp_path):
-    profile = get_profile("tiny")
-    run = sweep(profile, PLAN, tmp_path)
-    first = [next(run) for _ in range(4)]  # both reward models, the pool, the first best-of-n
-    run.close()
-    assert all(part["made"] for part in first)
-    again = list(sweep(profile, PLAN, tmp_path))
-    assert [part["made"] for part in again] == [False] * 4 + [True] * 3
-    assert not any(part["made"] for part in sweep(profile, PLAN, tmp_path))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A sweep that was stopped once, in every phase, and what its second run yielded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Proxy, "steps", 1)
+        patch.setattr(module, "PPOConfig", Small)
+        found = Sweep(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
+        run = sweep(found, processes=1)
+        first = [next(run) for _ in range(10)]  # four reward models, the pool, their scores, one policy
+        run.close()
+        assert all(part["made"] for part in first)
+        second = list(sweep(found, processes=1))
+        assert [part["made"] for part in second] == [False] * 10 + [True] * 7
+        assert not any(part["made"] for part in sweep(found, processes=1))
+    return found
 
-    pool = read_part(tmp_path, "pool")
-    assert [len(row["completions"]) for row in pool] == [4, 4]
-    assert pool[0]["gold"][0] == pytest.approx(gold_reward(pool[0]["prompt"], pool[0]["completions"][0]), abs=1e-4)
-    best = read_part(tmp_path, "best-of-n, 32-labels-seed-0")
-    assert best["sizes"] == [1, 2, 4]
-    np.testing.assert_allclose(np.array(best["gold"])[:, 0], [np.mean(row["gold"]) for row in pool], atol=1e-3)
-    assert (np.diff(best["proxy"], axis=1) >= 0).all()  # the proxy's own best only gets better
-    (update,) = read_part(tmp_path, "ppo, 32-labels-noise-0.5-seed-0, beta 0")
-    assert update["update"] == 1 and abs(update["kl"]) < 1e-3 and len(update["samples"]) == 2
 
-    path = tmp_path / "best-of-n, 32-labels-seed-0.json"
-    before = path.read_bytes()
-    path.unlink()
-    assert [part["part"] for part in sweep(profile, PLAN, tmp_path) if part["made"]] == [path.stem]
-    assert path.read_bytes() == before
+@pytest.fixture
+def results(whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
+    write_results(whole, own_folder("tiny"))
+    return load_results("tiny")
+
+
+def test_the_pool_holds_samples_their_gold_rewards_and_every_reward_models_scores(results):
+    pool = results.pool
+    assert pool.gold.shape == (2, 4) and {scores.shape for scores in pool.scores.values()} == {(2, 4)}
+    assert pool.gold[1, 3] == pytest.approx(gold_reward(pool.prompts[1], pool.completions[1][3]), abs=1e-3)
+    plain, noisy = pool.of_kind((32, 0.0)), pool.of_kind((32, 0.5))
+    assert plain.shape == noisy.shape == (2, 2, 4) and not np.array_equal(plain[0], plain[1])
+    np.testing.assert_array_equal(plain[1], pool.scores[Proxy(32, 1)])
+    with pytest.raises(LabError, match="no reward model of 64 labels"):
+        pool.of_kind((64, 0.0))
+
+
+def test_every_run_is_measured_on_the_prompts_of_the_pool(results, whole):
+    assert len(results.policies) == len(PLAN.runs) == 8
+    for policy in results.policies:
+        assert policy.updates.tolist() == [1, 2]
+        assert policy.gold.shape == policy.words.shape == policy.proxy.shape == (2, 2)
+        assert policy.proxies.shape == (2, 2, 2) and len(policy.completions[0]) == 2
+        for point in range(2):
+            texts = zip(results.pool.prompts, policy.completions[point], policy.gold[point], strict=True)
+            assert all(gold == pytest.approx(gold_reward(prompt, text), abs=1e-3) for prompt, text, gold in texts)
+    first = results.runs((32, 0.0))
+    assert [policy.run.proxy.seed for policy in first] == [0, 1]
+    with pytest.raises(LabError, match="no run of PPO"):
+        results.runs((32, 0.0), beta=0.3)
+
+
+def test_the_proxy_of_a_run_is_the_reward_model_that_it_was_trained_against(results, whole):
+    policy = results.runs((32, 0.0))[1]
+    shared = whole._load(policy.run.proxy)
+    prompts = results.pool.prompts
+    np.testing.assert_allclose(policy.proxy[1], shared.reward(prompts, policy.completions[1]).numpy(), atol=2e-3)
+
+
+def test_a_part_that_is_lost_comes_out_as_it_was(whole):
+    for name in ("scores, 32-labels-seed-0", "pool"):
+        path = whole.path(name)
+        before = path.read_bytes()
+        path.unlink()
+        assert [part["part"] for part in sweep(whole, processes=1) if part["made"]] == [name]
+        assert path.read_bytes() == before
+
+
+def test_shapes_of_the_reward():
+    rewards = [lambda p, t: np.array([1.0, 5.0]), lambda p, t: np.array([2.0, 3.0])]
+    rewards = [lambda p, t, of=of: module.torch.tensor(of(p, t)) for of in rewards]
+    prompts, texts = ["p", "q"], ["one two", "three"]
+
+    def scores(shape):
+        return module._shaped(shape, rewards, 1)(prompts, texts).tolist()
+
+    assert scores("") == [2.0, 3.0]
+    assert scores("ensemble") == [1.0, 3.0]
+    assert scores("length penalty") == pytest.approx([2.0 - 2 * module.A_WORD, 3.0 - module.A_WORD])
 
 
 def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
@@ -65,10 +118,53 @@ def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
     assert Proxy(64, 0).steps == 40 and Proxy(8000, 0).steps == 750
 
 
-def test_processes_share_the_reward_models(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "_train", lambda *_: None)
-    monkeypatch.setattr(module, "_part", lambda folder, name, make: {"part": name, "made": True})
-    plan, profile = Plan(seeds=2), get_profile("tiny")
-    whole = [part["part"] for part in sweep(profile, plan, tmp_path)]
-    shares = [[part["part"] for part in sweep(profile, plan, tmp_path, (k, 3))] for k in (1, 2, 3)]
-    assert sorted(sum(shares, [])) == sorted(whole + ["pool"] * 2) and len(whole) == len(set(whole)) == 41
+def test_the_default_plan():
+    plan = Plan()
+    assert len(plan.proxies) == 15 and len(plan.runs) == 27
+    assert len({run.name for run in plan.runs}) == 27
+    assert Run(Proxy(256, 1), shape="ensemble") in plan.runs and Run(Proxy(256, 2), beta=0.2) in plan.runs
+    assert plan.updates % plan.every == 0  # the last policy is measured
+
+
+class Written(Sweep):
+    """A sweep whose parts are made of nothing."""
+
+    def make(self, part):
+        path = self.path(part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(part), "utf-8")
+        if part == "pool" and self.profile.name == "broken":
+            raise LabError("the pool leaks")
+
+
+def test_processes_side_by_side_make_the_same_parts(tmp_path):
+    found = {}
+    for processes in (1, 2):
+        written = Written(TINY, PLAN, tmp_path / str(processes))
+        parts = [part["part"] for part in sweep(written, processes)]
+        assert len(parts) == len(set(parts)) == 17
+        found[processes] = {path.relative_to(written.folder) for path in written.folder.rglob("*.json")}
+    assert found[1] == found[2] and len(found[1]) == 17
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_fails_in_a_part_is_said(tmp_path, processes):
+    with pytest.raises(LabError, match="the pool leaks"):
+        list(sweep(Written(replace(TINY, name="broken"), PLAN, tmp_path), processes))
+
+
+def test_broken_results_are_named(results, tmp_path, capsys):
+    path = own_folder("tiny") / "scores.jsonl"
+    path.write_text('{"labels": 32}\n', "utf-8")
+    with pytest.raises(LabError, match="is no result of a sweep"):
+        load_results("tiny")
+
+
+def test_the_command_writes_what_it_found(whole, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
+    monkeypatch.setattr(module, "Plan", lambda seeds: replace(PLAN, seeds=seeds))
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "sweep").symlink_to(whole.folder)
+    assert main(["sweep", "--seeds", "2"]) == 0
+    assert "there already" in capsys.readouterr().out
+    assert load_results("tiny").origin == "yours"

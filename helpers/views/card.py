@@ -207,17 +207,17 @@ class Chart(Fed):
     """A plotly figure that is replaced while it is watched; as wide as its card, and white in a dark theme too.
 
     Not a FigureWidget: each of those brings 5 MB of plotly.js of its own, and has anywidget's weakness (see `Fed`).
-    State: title (shown as text, so that it wraps), figure.
+    State: title (shown as text, so that it wraps), figure. `listen` hears of a click on a point: [trace, point].
     """
 
     _esm = (
         FED
         + """
-    export default fed(el => {
+    export default fed((el, tell) => {
       globalThis.rlhfPlotly ??= new Promise(give => { globalThis.rlhfGivePlotly = give; });
       el.classList.add("rlhf-chart");
       const heading = node("div", el, "", "title"), box = node("div", el);
-      let width = 0, figure, plotly;
+      let width = 0, figure, plotly, listening = false;
       const draw = async () => {
         plotly ??= await globalThis.rlhfPlotly;
         if (!width || !figure) return;
@@ -225,6 +225,9 @@ class Chart(Fed):
         const height = layout.height - layout.margin.t + 30;
         const config = { modeBarButtons: [["toImage"]], displaylogo: false };
         await plotly.react(box, figure.data, { ...layout, width, height, margin }, config);
+        if (listening) return;
+        listening = true;
+        box.on("plotly_click", ({ points: [{ curveNumber, pointNumber }] }) => tell([curveNumber, pointNumber]));
       };
       const watch = new ResizeObserver(([{ contentRect }]) => {
         if (Math.round(contentRect.width) === width) return;
