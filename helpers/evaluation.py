@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 
-from .models.generation import batches_by_length, generate_ids, pad_left, response_mask
-from .models.loading import prompt_ids
+from .models.generation import batches_by_length, generate_ids, pad_left, pad_right, response_mask
+from .models.loading import completion_ids, prompt_ids
 from .models.roles import BASE, POLICY, REFERENCE, SharedBase
 from .preferences import Preference
 from .simulation.annotators import best_possible_accuracy
@@ -89,6 +89,26 @@ def compare_models(
     """`sample` for several models on the same prompts: its columns and `model`, prompt by prompt in the same order."""
     frames = [sample(shared, prompts, MODELS[name], seed=seed).assign(model=name) for name in models]
     return pd.concat(frames, ignore_index=True)
+
+
+@torch.no_grad()
+def completion_loss(
+    shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], role: str = POLICY, batch_size: int = 32
+) -> np.ndarray:
+    """Loss of the model in `role` on texts that others wrote: nats a token of each completion, </s> included, (n,).
+
+    Lower is better; it is what supervised fine-tuning lowers. How far RLHF raises it on held-out texts is a part of the
+    alignment tax (Ouyang et al. 2022).
+    """
+    heads = prompt_ids(shared.profile, shared.tokenizer, prompts)
+    tails = completion_ids(shared.profile, shared.tokenizer, completions)
+    losses = np.empty(len(heads))
+    for index in batches_by_length(heads, batch_size):
+        prompt = pad_left([heads[i] for i in index], shared.pad_id, shared.device)
+        completion, mask = pad_right([tails[i] for i in index], shared.pad_id, shared.device)
+        logprobs = shared.response_logprobs(prompt, completion, role)
+        losses[index] = (-(logprobs * mask).sum(1) / mask.sum(1)).cpu().numpy()
+    return losses
 
 
 def gold_gain(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> Interval:

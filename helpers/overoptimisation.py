@@ -18,6 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .statistics import Interval
+
 Form = Literal["best of n", "RL"]
 
 COLUMNS: dict[Form, Callable[[np.ndarray], np.ndarray]] = {
@@ -92,6 +94,8 @@ class Gains:
 
     estimate: np.ndarray
     resampled: np.ndarray  # (resamples, points)
+    prompts: int
+    seeds: int
 
     @property
     def low(self) -> np.ndarray:
@@ -100,6 +104,14 @@ class Gains:
     @property
     def high(self) -> np.ndarray:
         return np.quantile(self.resampled, 0.975, axis=0)
+
+    def at(self, point: int, before: int | None = None) -> Interval:
+        """The gain at a point with its 95 % interval; over an earlier point if `before` is given."""
+        estimate, resampled = self.estimate[point], self.resampled[:, point]
+        if before is not None:
+            estimate, resampled = estimate - self.estimate[before], resampled - self.resampled[:, before]
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        return Interval(float(estimate), float(low), float(high), self.prompts, self.seeds)
 
 
 def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, seed: int = 0) -> Gains:
@@ -114,7 +126,7 @@ def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, see
     of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=n_resamples) / seeds
     of_prompts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=n_resamples) / prompts
     resampled = np.einsum("rs,psq,rq->rp", of_seeds, difference, of_prompts, optimize=True)
-    return Gains(difference.mean(axis=(1, 2)), resampled)
+    return Gains(difference.mean(axis=(1, 2)), resampled, prompts, seeds)
 
 
 def rl_turning_point(a: float, b: float) -> float:

@@ -133,14 +133,13 @@ def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[di
     """Run the stages whose recordings `data/recordings` ships, and ship each as it is done.
 
     steps: of every run, for a trial; default: as each stage says. Yields the records, each with "recording", its name.
-    Those of PPO also have "gold", the mean gold reward of the rollouts, and so have their samples: for the figures; the
-    training never sees it.
+    Those of PPO are as from `ppo_with_gold`.
     """
     changes = {} if steps is None else {"updates": steps}
     betas = {f"ppo-beta-{beta:g}": PPOConfig.of(profile, beta=beta, **changes) for beta in RECORDED_BETAS}
     runs = {}
     for name, config in ({"ppo": PPOConfig.of(profile, inspect=1, watch=2, **changes)} | betas).items():
-        runs[name] = _recorded_with_gold(profile, name, config)
+        runs[name] = ppo_with_gold(profile, config, record=name)
     # After PPO, which would take this short reward model for the reader's own.
     runs["reward_model"] = reward_model(profile, steps=steps or RECORDED_REWARD_STEPS, record="reward_model")
     for name, run in runs.items():
@@ -148,20 +147,27 @@ def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[di
         recordings.ship(name, profile.name)
 
 
-def _recorded_with_gold(profile: Profile, name: str, config: PPOConfig) -> Iterator[dict]:
-    shared = load_shared(profile, seed=config.seed)
+def ppo_with_gold(
+    profile: Profile, config: PPOConfig, *, shared: SharedBase | None = None, record: str | None = None
+) -> Iterator[dict]:
+    """PPO on the shipped prompts, not stored, whose records also have "gold": the mean gold reward of the rollouts; and
+    so have their samples. The training never sees it.
+
+    shared: the model to train, in place (default: `load_shared`).
+    """
+    shared = shared or load_shared(profile, seed=config.seed)
     judge = Judged(shared)
 
     def judged() -> Generator[dict]:
-        for record in ppo(profile, shared=shared, reward=judge, config=config, save=False, resume=False):
+        for row in ppo(profile, shared=shared, reward=judge, config=config, save=False, resume=False):
             # Of the rollouts, not of the few prompts that are watched.
             gold = next(batch for batch in reversed(judge.gold) if len(batch) == config.batch_size)
-            samples = [s | {"gold": gold_reward(s["prompt"], s["completion"])} for s in record["samples"]]
-            yield record | {"gold": sum(gold) / len(gold), "samples": samples}
+            samples = [s | {"gold": gold_reward(s["prompt"], s["completion"])} for s in row["samples"]]
+            yield row | {"gold": sum(gold) / len(gold), "samples": samples}
 
     title = f"PPO, KL coefficient {config.beta:g}"
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
-    yield from recorded(judged(), name, header)
+    yield from recorded(judged(), record, header)
 
 
 def _checkpoint(profile: Profile, name: str, every: int, resume: bool) -> Checkpoint:

@@ -61,6 +61,14 @@ class Proxy:
         drawn = rng.sample(list(rows), self.labels)
         return [_turned(row) if rng.random() < self.noise else row for row in drawn]
 
+    def train(self, profile: Profile, folder: Path) -> Iterator[dict]:
+        """Train it and write it into `folder`; yields and returns as `train_reward_model`."""
+        # One scale for all: normalised on the same texts, and not on the labels that each has seen.
+        validation = load_preferences("validation")[:256]
+        reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
+        pairs = self.pairs(load_preferences("train"))
+        return train_reward_model(profile, pairs, seed=self.seed, steps=self.steps, reference=reference, output=folder)
+
 
 def _turned(row: Preference) -> Preference:
     return replace(row, chosen=row.rejected, rejected=row.chosen)
@@ -145,7 +153,9 @@ class Sweep:
         proxies = {proxy.name: proxy for proxy in self.plan.proxies}
         match part.split(", "):
             case "reward model", name:
-                return self._train(proxies[name], self.path(part).parent)
+                for _ in proxies[name].train(self.profile, self.path(part).parent):
+                    pass
+                return
             case "scores", name:
                 content = self._scores(proxies[name])
             case ["pool"]:
@@ -153,17 +163,6 @@ class Sweep:
             case _:
                 content = self._ppo(next(run for run in self.plan.runs if run.name == part))
         files.atomic_write(self.path(part), json.dumps(content, ensure_ascii=False) + "\n")
-
-    def _train(self, proxy: Proxy, folder: Path) -> None:
-        pairs = proxy.pairs(load_preferences("train"))
-        # One scale for all: normalised on the same texts, and not on the labels that each has seen.
-        validation = load_preferences("validation")[:256]
-        reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
-        run = train_reward_model(
-            self.profile, pairs, seed=proxy.seed, steps=proxy.steps, reference=reference, output=folder
-        )
-        for _ in run:
-            pass
 
     def _load(self, proxy: Proxy | None = None) -> SharedBase:
         reward = proxy and self.path(f"reward model, {proxy.name}").parent

@@ -30,7 +30,7 @@ from .overoptimisation import (
     turning_points,
 )
 from .statistics import Interval, paired_difference_over_seeds
-from .sweep import Kind, Proxy, Run, Sweep
+from .sweep import READ, Kind, Proxy, Run, Sweep
 
 NAME = "overoptimisation"
 Measure = Literal["gold", "proxy"]
@@ -170,6 +170,32 @@ def stopped_early(results: Results, kind: Kind) -> tuple[list[int], Interval]:
     after = [run.gold[place] for run, place in zip(runs, places, strict=True)]
     updates = [int(run.updates[place]) for run, place in zip(runs, places, strict=True)]
     return updates, paired_difference_over_seeds(after, results.pool.gold.mean(-1))
+
+
+def chosen_texts(pool: Pool, kind: Kind, n: int, posts: int = READ) -> list[dict]:
+    """What the first reward model of a kind keeps of the first `n` samples of each of the first posts.
+
+    Dicts with prompt, before (the first sample), completion, and its gold and proxy reward.
+    """
+    scores = pool.of_kind(kind)[0]
+    rows = []
+    for post in range(posts):
+        best = int(scores[post, :n].argmax())
+        texts = pool.completions[post]
+        rewards = {"gold": float(pool.gold[post, best]), "proxy": float(scores[post, best])}
+        rows.append({"prompt": pool.prompts[post], "before": texts[0], "completion": texts[best]} | rewards)
+    return rows
+
+
+def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, shape: str = "") -> list[dict]:
+    """What the first seed's policy wrote at an update, as `chosen_texts`."""
+    run, pool = results.runs(kind, beta, shape)[0], results.pool
+    point = run.updates.tolist().index(update)
+    return [
+        {"prompt": pool.prompts[post], "before": pool.completions[post][0], "completion": text}
+        | {"gold": float(run.gold[point, post]), "proxy": float(run.proxy[point, post])}
+        for post, text in enumerate(run.completions[point])
+    ]
 
 
 # --- Files --------------------------------------------------------------------

@@ -12,6 +12,7 @@ from helpers.evaluation import (
     accuracy_gain,
     best_possible,
     compare_models,
+    completion_loss,
     gold_gain,
     length_baseline,
     length_margins,
@@ -26,7 +27,7 @@ from helpers.simulation.gold import gold_reward
 from helpers.simulation.posts import draw_posts
 from helpers.statistics import expected_calibration_error
 
-from .shared_base import PROMPTS
+from .shared_base import COMPLETIONS, PROMPTS
 
 
 def pair(chosen, rejected, number=0, prompt="POST: a dog\n\nTL;DR:", strength=2, annotator="ada"):
@@ -39,6 +40,18 @@ def test_a_judge_scores_as_the_reward_model_and_keeps_gold_beside(shared):
     judge(PROMPTS[:2], texts[:2])
     gold = [gold_reward(p, c) for p, c in zip(PROMPTS, texts, strict=True)]
     assert judge.gold == [gold, gold[:2]]
+
+
+@pytest.mark.parametrize("role", [POLICY, BASE])
+def test_the_loss_on_texts_is_transformers_own(shared, role):
+    losses = completion_loss(shared, PROMPTS, COMPLETIONS, role, batch_size=3)
+    for prompt, completion, loss in zip(PROMPTS, COMPLETIONS, losses, strict=True):
+        (ids,) = shared.encode([prompt], [completion])
+        labels = torch.tensor([ids])
+        labels[:, : len(shared.encode([prompt], [""])[0]) - 1] = -100  # the prompt, which stands before </s>
+        with shared.role(role) as model, torch.no_grad():
+            expected = model(input_ids=torch.tensor([ids]), labels=labels).loss
+        assert loss == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_a_sample(shared):

@@ -94,6 +94,9 @@ def test_the_gains_of_a_curve_have_the_intervals_of_paired_differences():
         other = paired_difference_over_seeds(after[point], before, n_resamples=4000, seed=1)
         assert curve.estimate[point] == pytest.approx(other.estimate)
         assert (curve.low[point], curve.high[point]) == pytest.approx((other.low, other.high), abs=0.03)
+        assert curve.at(point) == pytest.approx((other.estimate, curve.low[point], curve.high[point], 50, 3))
+    change, other = curve.at(3, before=0), paired_difference_over_seeds(after[3], after[0], n_resamples=4000, seed=1)
+    assert change == pytest.approx(other, abs=0.03)
 
 
 def test_the_interval_of_a_turning_point_holds_it_and_narrows_with_the_noise():

@@ -13,7 +13,19 @@ from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences
 from helpers.simulation.gold import gold_reward
 from helpers.sweep import Plan, Proxy, Run, Sweep, sweep
-from helpers.sweep_results import load_results, own_folder, write_results
+from helpers.sweep_results import (
+    Policy,
+    Pool,
+    Results,
+    best_of_n_curve,
+    chosen_texts,
+    load_results,
+    own_folder,
+    policy_curve,
+    policy_texts,
+    stopped_early,
+    write_results,
+)
 
 TINY = get_profile("tiny")
 PLAN = Plan(labels=(32,), noisy=((32, 0.5),), remedied=32, betas=(), seeds=2, updates=2, every=1, prompts=2, pool=4)
@@ -82,6 +94,52 @@ def test_the_proxy_of_a_run_is_the_reward_model_that_it_was_trained_against(resu
     shared = whole._load(policy.run.proxy)
     prompts = results.pool.prompts
     np.testing.assert_allclose(policy.proxy[1], shared.reward(prompts, policy.completions[1]).numpy(), atol=2e-3)
+
+
+def test_curves_are_gains_over_the_pool(results):
+    pool = results.pool
+    curve = best_of_n_curve(pool, (32, 0.5), (1, 2, 4))
+    best = [
+        [max(zip(s, g, strict=True))[1] for s, g in zip(scores, pool.gold, strict=True)]
+        for scores in pool.of_kind((32, 0.5))
+    ]
+    assert curve.gold.estimate[0] == pytest.approx(0) and curve.d[0] == 0
+    assert curve.gold.estimate[2] == pytest.approx(np.mean(best) - pool.gold.mean(), abs=1e-6)
+    assert (np.diff(curve.proxy.estimate) >= 0).all() and curve.name == "32 labels, 50% wrong"
+    table = curve.table
+    assert table.columns.tolist() == ["curve", "at", "d", "measure", "estimate", "low", "high"] and len(table) == 6
+
+    policy = policy_curve(results, (32, 0.0), shape="ensemble")
+    runs = results.runs((32, 0.0), shape="ensemble")
+    assert policy.at == [1, 2] and policy.name == "32 labels, ensemble"
+    assert policy.gold.estimate[1] == pytest.approx(np.mean([run.gold[1] for run in runs]) - pool.gold.mean())
+    assert policy.d[1] ** 2 == pytest.approx(max(0, np.mean([run.kl[1] for run in runs])))
+
+
+def test_the_texts_behind_a_point(results):
+    pool = results.pool
+    for row, scores, gold in zip(
+        chosen_texts(pool, (32, 0.0), 3, posts=2), pool.of_kind((32, 0.0))[0], pool.gold, strict=True
+    ):
+        best = int(scores[:3].argmax())
+        assert (row["gold"], row["proxy"]) == (gold[best], scores[best])
+    for row, text in zip(policy_texts(results, (32, 0.0), 2), results.runs((32, 0.0))[0].completions[1], strict=True):
+        assert row["completion"] == text and row["gold"] == pytest.approx(gold_reward(row["prompt"], text), abs=1e-3)
+
+
+def test_early_stopping_asks_the_reward_models_that_ppo_did_not_see():
+    kind, prompts = (32, 0.0), 5
+    pool = Pool(["p"] * prompts, [["t"]] * prompts, np.zeros((prompts, 2)), {})
+
+    def run(seed, others):  # what the other seed's reward model says of the updates 8, 16, 24
+        proxies = np.zeros((3, 2, prompts))
+        proxies[:, seed] = [[1], [2], [3]]  # its own only rises
+        proxies[:, 1 - seed] = np.array(others)[:, None]
+        gold = np.array([1.0, 2.0, 4.0])[:, None] + np.zeros((3, prompts))
+        return Policy(Run(Proxy(32, seed)), np.array([8, 16, 24]), np.zeros(3), gold, proxies, gold, np.ones(3), [])
+
+    updates, gain = stopped_early(Results(pool, [run(0, [1, 3, 2]), run(1, [5, 1, 1])], "yours"), kind)
+    assert updates == [16, 8] and gain.estimate == pytest.approx((2 + 1) / 2)
 
 
 def test_a_part_that_is_lost_comes_out_as_it_was(whole):
