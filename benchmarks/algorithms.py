@@ -41,7 +41,7 @@ def measure(name: str, seed: int, updates: int | None = None) -> dict:
     shared = stages.load_shared(profile, seed=seed)
     heldout = [row.prompt for row in read_prompts("heldout")][:256]
     before = evaluation.sample(shared, heldout, seed=seed)
-    judged = evaluation.Judged(shared)
+    judged = evaluation.Judged(shared.reward)
     reached, started = None, time.perf_counter()
     for _ in METHODS[name](shared, [row.prompt for row in read_prompts("train")], judged, config):
         if reached is None and len(judged.gold) >= WINDOW and statistics.mean(sum(judged.gold[-WINDOW:], [])) >= GOLD:

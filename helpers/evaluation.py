@@ -3,7 +3,7 @@
 Everything comes as a DataFrame with a row a prompt (or pair), so that intervals can be drawn over prompts and seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,15 +29,15 @@ MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs an
 
 
 class Judged:
-    """The reward model of `shared` as a reward, which keeps each batch's gold rewards: training never sees them."""
+    """A reward that keeps the gold rewards of each batch beside what it gives: training never sees them."""
 
-    def __init__(self, shared: SharedBase) -> None:
-        self.shared = shared
+    def __init__(self, reward: Callable[[Sequence[str], Sequence[str]], torch.Tensor]) -> None:
+        self.reward = reward
         self.gold: list[list[float]] = []
 
     def __call__(self, prompts: Sequence[str], completions: Sequence[str]) -> torch.Tensor:
         self.gold.append(list(map(gold_reward, prompts, completions)))
-        return self.shared.reward(prompts, completions)
+        return self.reward(prompts, completions)
 
 
 @torch.no_grad()

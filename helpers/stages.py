@@ -148,24 +148,34 @@ def record_shipped(profile: Profile, *, steps: int | None = None) -> Iterator[di
 
 
 def ppo_with_gold(
-    profile: Profile, config: PPOConfig, *, shared: SharedBase | None = None, record: str | None = None
+    profile: Profile,
+    config: PPOConfig,
+    *,
+    shared: SharedBase | None = None,
+    reward: Reward | None = None,
+    formulas: Formulas | None = None,
+    record: str | None = None,
+    title: str | None = None,
 ) -> Iterator[dict]:
     """PPO on the shipped prompts, not stored, whose records also have "gold": the mean gold reward of the rollouts; and
     so have their samples. The training never sees it.
 
-    shared: the model to train, in place (default: `load_shared`).
+    shared: the model to train, in place (default: `load_shared`). reward: default its reward model. title: of the
+    recording.
     """
     shared = shared or load_shared(profile, seed=config.seed)
-    judge = Judged(shared)
+    judge = Judged(reward or shared.reward)
 
     def judged() -> Generator[dict]:
-        for row in ppo(profile, shared=shared, reward=judge, config=config, save=False, resume=False):
+        for row in ppo(
+            profile, shared=shared, reward=judge, config=config, formulas=formulas, save=False, resume=False
+        ):
             # Of the rollouts, not of the few prompts that are watched.
             gold = next(batch for batch in reversed(judge.gold) if len(batch) == config.batch_size)
             samples = [s | {"gold": gold_reward(s["prompt"], s["completion"])} for s in row["samples"]]
             yield row | {"gold": sum(gold) / len(gold), "samples": samples}
 
-    title = f"PPO, KL coefficient {config.beta:g}"
+    title = title or f"PPO, KL coefficient {config.beta:g}"
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
     yield from recorded(judged(), record, header)
 

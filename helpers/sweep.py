@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -21,7 +22,7 @@ import torch
 
 from . import files
 from .artifacts import Artifacts
-from .evaluation import sample
+from .evaluation import pair_scores, sample
 from .models.generation import pad_left
 from .models.loading import prompt_ids
 from .models.profiles import Profile
@@ -138,8 +139,12 @@ class Sweep:
     def phases(self) -> list[list[str]]:
         """The names of all parts. Those of a phase need the phases before, and not one another."""
         names = [proxy.name for proxy in self.plan.proxies]
-        rewards = [f"reward model, {name}" for name in names]
-        return [rewards + ["pool"], [f"scores, {name}" for name in names], [run.name for run in self.plan.runs]]
+        rewards, measured = [f"reward model, {name}" for name in names], ("scores", "margins")
+        return [
+            rewards + ["pool"],
+            [f"{what}, {name}" for name in names for what in measured],
+            [run.name for run in self.plan.runs],
+        ]
 
     def path(self, part: str) -> Path:
         return self.folder / (f"{part}/reward.json" if part.startswith("reward model, ") else f"{part}.json")
@@ -158,6 +163,8 @@ class Sweep:
                 return
             case "scores", name:
                 content = self._scores(proxies[name])
+            case "margins", name:
+                content = self._margins(proxies[name])
             case ["pool"]:
                 content = self._pool()
             case _:
@@ -189,6 +196,11 @@ class Sweep:
             shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]) for row in self.read("pool")
         ]
         return [_short(row) for row in scores]
+
+    def _margins(self, proxy: Proxy) -> list[float]:
+        """Score of the chosen minus score of the rejected text of every test pair."""
+        scores = pair_scores(self._load(proxy), load_preferences("test"))
+        return _short(scores["chosen"] - scores["rejected"])
 
     def _ppo(self, run: Run) -> list[dict]:
         """The policy on the held-out prompts, every so many updates: its update, mean KL and share that ended; gold
@@ -238,31 +250,36 @@ def sweep(whole: Sweep, processes: int | None = None) -> Iterator[dict]:
     """
     if processes is None:
         processes = 1 if whole.profile.needs_gpu else os.cpu_count() or 1
-    for phase in whole.phases:
-        missing = [part for part in phase if not whole.path(part).is_file()]
-        yield from ({"part": part, "made": False} for part in phase if part not in missing)
-        if processes == 1:
-            for part in missing:
-                whole.make(part)
-                yield {"part": part, "made": True}
-        elif missing:
-            yield from _side_by_side(whole, missing, processes)
+    with nullcontext() if processes == 1 else _workers(processes) as pool:
+        for phase in whole.phases:
+            missing = [part for part in phase if not whole.path(part).is_file()]
+            yield from ({"part": part, "made": False} for part in phase if part not in missing)
+            yield from ({"part": part, "made": True} for part in _made(whole, missing, pool))
 
 
-def _side_by_side(whole: Sweep, parts: Sequence[str], processes: int) -> Iterator[dict]:
+def _made(whole: Sweep, parts: Sequence[str], pool: ProcessPoolExecutor | None) -> Iterator[str]:
+    """Make the parts, in the pool's processes if there is one; yields each as it is done."""
+    if pool is None:
+        for part in parts:
+            whole.make(part)
+            yield part
+        return
+    futures = {pool.submit(whole.make, part): part for part in parts}
+    for done in as_completed(futures):
+        done.result()
+        yield futures[done]
+
+
+@contextmanager
+def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of one thread each, since more threads than cores would wait on one another."""
     threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read as a process starts; more threads than cores would wait on one another
+    os.environ["OMP_NUM_THREADS"] = "1"  # read as a process starts
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
     try:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(processes, len(parts)), spawn) as pool:
-            futures = {pool.submit(whole.make, part): part for part in parts}
-            try:
-                for done in as_completed(futures):
-                    done.result()
-                    yield {"part": futures[done], "made": True}
-            finally:
-                pool.shutdown(cancel_futures=True)
+        yield pool
     finally:
+        pool.shutdown(cancel_futures=True)
         os.environ.pop("OMP_NUM_THREADS")
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = threads

@@ -75,6 +75,7 @@ class Policy:
 @dataclass(frozen=True)
 class Results:
     pool: Pool
+    margins: dict[Proxy, np.ndarray]  # of each reward model on the test pairs: (pairs,), above 0 where it is right
     policies: list[Policy]
     origin: Literal["yours", "shipped"]
 
@@ -203,7 +204,10 @@ def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, s
 
 def write_results(sweep: Sweep, folder: Path) -> None:
     """Write what a whole sweep found into `folder`, as the three files."""
-    scores = [asdict(proxy) | {"scores": sweep.read(f"scores, {proxy.name}")} for proxy in sweep.plan.proxies]
+    scores = [
+        asdict(proxy) | {what: sweep.read(f"{what}, {proxy.name}") for what in ("scores", "margins")}
+        for proxy in sweep.plan.proxies
+    ]
     runs = [
         asdict(run.proxy) | {"beta": run.beta, "shape": run.shape, "measured": sweep.read(run.name)}
         for run in sweep.plan.runs
@@ -224,7 +228,7 @@ def load_results(profile: str) -> Results:
     for origin, place in {"yours": own_folder(profile), "shipped": files.DATA / NAME}.items():
         if folder := files.find_folder(place):
             try:
-                return Results(_read_pool(folder), _read_policies(folder), origin)
+                return _read(folder, origin)
             except (KeyError, TypeError, ValueError) as error:
                 raise LabError(
                     f"{shown(folder)} is no result of a sweep ({error!r}): delete it, or restore it with git"
@@ -232,15 +236,17 @@ def load_results(profile: str) -> Results:
     raise LabError(f"there is no {shown(place)}: restore it with git, or make your own with python -m helpers sweep")
 
 
-def _read_pool(folder: Path) -> Pool:
+def _read(folder: Path, origin: Literal["yours", "shipped"]) -> Results:
     rows = [row for _, row in files.read_jsonl(folder / "pool.jsonl")]
-    models = [row for _, row in files.read_jsonl(folder / "scores.jsonl")]
-    return Pool(
+    models = {Proxy(m["labels"], m["seed"], m["noise"]): m for _, m in files.read_jsonl(folder / "scores.jsonl")}
+    pool = Pool(
         prompts=[row["prompt"] for row in rows],
         completions=[row["completions"] for row in rows],
         gold=np.array([row["gold"] for row in rows], float),
-        scores={Proxy(m["labels"], m["seed"], m["noise"]): np.array(m["scores"], float) for m in models},
+        scores={proxy: np.array(model["scores"], float) for proxy, model in models.items()},
     )
+    margins = {proxy: np.array(model["margins"], float) for proxy, model in models.items()}
+    return Results(pool, margins, _read_policies(folder), origin)
 
 
 def _read_policies(folder: Path) -> list[Policy]:

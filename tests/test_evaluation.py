@@ -35,7 +35,7 @@ def pair(chosen, rejected, number=0, prompt="POST: a dog\n\nTL;DR:", strength=2,
 
 
 def test_a_judge_scores_as_the_reward_model_and_keeps_gold_beside(shared):
-    judge, texts = Judged(shared), [f" {prompt}" for prompt in PROMPTS]
+    judge, texts = Judged(shared.reward), [f" {prompt}" for prompt in PROMPTS]
     assert torch.equal(judge(PROMPTS, texts), shared.reward(PROMPTS, texts))
     judge(PROMPTS[:2], texts[:2])
     gold = [gold_reward(p, c) for p, c in zip(PROMPTS, texts, strict=True)]

@@ -45,13 +45,14 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Proxy, "steps", 1)
         patch.setattr(module, "PPOConfig", Small)
+        patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:40])
         found = Sweep(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
         run = sweep(found, processes=1)
-        first = [next(run) for _ in range(10)]  # four reward models, the pool, their scores, one policy
+        first = [next(run) for _ in range(14)]  # four reward models, the pool, scores and margins, one policy
         run.close()
         assert all(part["made"] for part in first)
         second = list(sweep(found, processes=1))
-        assert [part["made"] for part in second] == [False] * 10 + [True] * 7
+        assert [part["made"] for part in second] == [False] * 14 + [True] * 7
         assert not any(part["made"] for part in sweep(found, processes=1))
     return found
 
@@ -70,6 +71,8 @@ def test_the_pool_holds_samples_their_gold_rewards_and_every_reward_models_score
     plain, noisy = pool.of_kind((32, 0.0)), pool.of_kind((32, 0.5))
     assert plain.shape == noisy.shape == (2, 2, 4) and not np.array_equal(plain[0], plain[1])
     np.testing.assert_array_equal(plain[1], pool.scores[Proxy(32, 1)])
+    margins = results.margins[Proxy(32, 1)]
+    assert len(results.margins) == 4 and margins.shape == (40,)
     with pytest.raises(LabError, match="no reward model of 64 labels"):
         pool.of_kind((64, 0.0))
 
@@ -94,6 +97,9 @@ def test_the_proxy_of_a_run_is_the_reward_model_that_it_was_trained_against(resu
     shared = whole._load(policy.run.proxy)
     prompts = results.pool.prompts
     np.testing.assert_allclose(policy.proxy[1], shared.reward(prompts, policy.completions[1]).numpy(), atol=2e-3)
+    pair = load_preferences("test")[0]
+    chosen, rejected = shared.reward([pair.prompt] * 2, [pair.chosen, pair.rejected]).tolist()
+    assert results.margins[policy.run.proxy][0] == pytest.approx(chosen - rejected, abs=2e-3)
 
 
 def test_curves_are_gains_over_the_pool(results):
@@ -138,7 +144,7 @@ def test_early_stopping_asks_the_reward_models_that_ppo_did_not_see():
         gold = np.array([1.0, 2.0, 4.0])[:, None] + np.zeros((3, prompts))
         return Policy(Run(Proxy(32, seed)), np.array([8, 16, 24]), np.zeros(3), gold, proxies, gold, np.ones(3), [])
 
-    updates, gain = stopped_early(Results(pool, [run(0, [1, 3, 2]), run(1, [5, 1, 1])], "yours"), kind)
+    updates, gain = stopped_early(Results(pool, {}, [run(0, [1, 3, 2]), run(1, [5, 1, 1])], "yours"), kind)
     assert updates == [16, 8] and gain.estimate == pytest.approx((2 + 1) / 2)
 
 
@@ -200,9 +206,9 @@ def test_processes_side_by_side_make_the_same_parts(tmp_path):
     for processes in (1, 2):
         written = Written(TINY, PLAN, tmp_path / str(processes))
         parts = [part["part"] for part in sweep(written, processes)]
-        assert len(parts) == len(set(parts)) == 17
+        assert len(parts) == len(set(parts)) == 21
         found[processes] = {path.relative_to(written.folder) for path in written.folder.rglob("*.json")}
-    assert found[1] == found[2] and len(found[1]) == 17
+    assert found[1] == found[2] and len(found[1]) == 21
 
 
 @pytest.mark.parametrize("processes", [1, 2])
