@@ -91,7 +91,6 @@ def compare_models(
     return pd.concat(frames, ignore_index=True)
 
 
-@torch.no_grad()
 def completion_loss(
     shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], role: str = POLICY, batch_size: int = 32
 ) -> np.ndarray:
@@ -100,15 +99,37 @@ def completion_loss(
     Lower is better; it is what supervised fine-tuning lowers. How far RLHF raises it on held-out texts is a part of the
     alignment tax (Ouyang et al. 2022).
     """
+    logprobs, tokens = _completion_logprobs(shared, prompts, completions, role, batch_size)
+    return -logprobs / tokens
+
+
+def implicit_rewards(
+    shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], beta: float, batch_size: int = 32
+) -> np.ndarray:
+    """The reward that the policy itself stands for, beta log(policy / reference) of each whole completion: (n,).
+
+    Under it, up to a constant for each prompt, the policy is the best one there is with this KL coefficient (Rafailov
+    et al. 2023, equation 5).
+    """
+    policy, reference = (
+        _completion_logprobs(shared, prompts, completions, role, batch_size)[0] for role in (POLICY, REFERENCE)
+    )
+    return beta * (policy - reference)
+
+
+@torch.no_grad()
+def _completion_logprobs(
+    shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], role: str, batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probability of each whole completion with its </s>, and how many tokens that is: (n,) each."""
     heads = prompt_ids(shared.profile, shared.tokenizer, prompts)
     tails = completion_ids(shared.profile, shared.tokenizer, completions)
-    losses = np.empty(len(heads))
+    logprobs, tokens = np.empty(len(heads)), np.array([len(tail) for tail in tails])
     for index in batches_by_length(heads, batch_size):
         prompt = pad_left([heads[i] for i in index], shared.pad_id, shared.device)
         completion, mask = pad_right([tails[i] for i in index], shared.pad_id, shared.device)
-        logprobs = shared.response_logprobs(prompt, completion, role)
-        losses[index] = (-(logprobs * mask).sum(1) / mask.sum(1)).cpu().numpy()
-    return losses
+        logprobs[index] = (shared.response_logprobs(prompt, completion, role) * mask).sum(1).cpu().numpy()
+    return logprobs, tokens
 
 
 def gold_gain(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> Interval:

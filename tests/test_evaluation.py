@@ -14,6 +14,7 @@ from helpers.evaluation import (
     compare_models,
     completion_loss,
     gold_gain,
+    implicit_rewards,
     length_baseline,
     length_margins,
     pair_scores,
@@ -52,6 +53,21 @@ def test_the_loss_on_texts_is_transformers_own(shared, role):
         with shared.role(role) as model, torch.no_grad():
             expected = model(input_ids=torch.tensor([ids]), labels=labels).loss
         assert loss == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_the_implicit_reward_is_beta_times_the_log_ratio_of_the_whole_completion(shared):
+    for parameter in shared.trainable_parameters():
+        torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(parameter.numel()))
+    tokens = np.array(
+        [
+            len(shared.encode([p], [c])[0]) - len(shared.encode([p], [""])[0]) + 1
+            for p, c in zip(PROMPTS, COMPLETIONS, strict=True)
+        ]
+    )
+    policy, reference = (completion_loss(shared, PROMPTS, COMPLETIONS, role) for role in (POLICY, REFERENCE))
+    rewards = implicit_rewards(shared, PROMPTS, COMPLETIONS, beta=0.3, batch_size=3)
+    np.testing.assert_allclose(rewards, 0.3 * tokens * (reference - policy), atol=1e-4)
+    assert np.abs(rewards).min() > 1e-4
 
 
 def test_a_sample(shared):

@@ -40,6 +40,7 @@ class Profile:
     gated: bool  # downloading takes an account and an accepted licence
     sft: StageConfig  # supervised fine-tuning
     reward_model: StageConfig  # reward-model training
+    dpo: StageConfig  # direct preference optimisation
     gradient_checkpointing: bool = False  # recompute activations in the backward pass: less memory, slower
     paged_optimizer: bool = False  # AdamW's state in 8 bits, moved to the CPU's memory where the GPU's is full
 
@@ -73,6 +74,7 @@ PROFILES = {
         gated=False,
         sft=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
         reward_model=StageConfig(steps=750, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
+        dpo=StageConfig(steps=100, batch_size=32, micro_batch_size=32, learning_rate=5e-4),
     ),
     "llama2-7b": Profile(
         name="llama2-7b",
@@ -87,6 +89,7 @@ PROFILES = {
         gated=True,
         sft=StageConfig(steps=300, batch_size=32, micro_batch_size=8, learning_rate=2e-4),
         reward_model=StageConfig(steps=500, batch_size=32, micro_batch_size=8, learning_rate=1e-4),
+        dpo=StageConfig(steps=500, batch_size=32, micro_batch_size=4, learning_rate=5e-5),
         gradient_checkpointing=True,
         paged_optimizer=True,
     ),

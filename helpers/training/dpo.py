@@ -1,0 +1,94 @@
+"""Direct preference optimisation (DPO): the policy learns from pairs, without a reward model and without sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl import DPOConfig, DPOTrainer
+
+from ..files import LabError, atomic_folder
+from ..models.loading import completion_ids, load_base, load_tokenizer, prompt_ids
+from ..models.merged_lora import multiply_merged
+from ..models.profiles import Profile, StageConfig
+from ..preferences import Preference
+from .checkpoints import Checkpoint
+from .trl_stream import save_adapter, train
+
+RECORDED = {
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "reward_margin",
+    "rewards/chosen": "chosen_reward",
+    "rewards/rejected": "rejected_reward",
+    "learning_rate": "learning_rate",
+}
+
+
+class _TokenisedDPOTrainer(DPOTrainer):
+    """TRL's trainer on rows that are tokenised: prompt and completion apart, as everywhere here."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_) -> Dataset:
+        return dataset
+
+
+def train_dpo(
+    profile: Profile,
+    pairs: Sequence[Preference],
+    sft: Path,
+    *,
+    beta: float = 0.1,
+    seed: int = 0,
+    stage: StageConfig | None = None,
+    steps: int | None = None,
+    output: Path | str | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Iterator[dict[str, float]]:
+    """Train a copy of the SFT adapter in the folder `sft`; that adapter itself, frozen, is the reference.
+
+    The loss is that of `objectives.dpo_loss`: with the implicit reward beta log(policy / reference) of a whole
+    completion, the mean of -log sigmoid(reward of the chosen - reward of the rejected) (Rafailov et al. 2023).
+    stage, steps: default to the profile's dpo. output: folder for the adapter, written whole at the end. checkpoint: as
+    for `train_sft`.
+    Yields a record a step: step, loss, accuracy (of the implicit reward, on the batch), reward_margin, chosen_reward,
+    rejected_reward, learning_rate, seconds. Returns the trained model. Stops when closed, and then writes no adapter.
+    Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
+    """
+    if not pairs:
+        raise LabError("there are no preference pairs to train on: give at least one")
+    stage = replace(stage or profile.dpo, **({} if steps is None else {"steps": steps}))
+    tokenizer = load_tokenizer(profile)
+    set_seed(seed)
+    model = multiply_merged(PeftModel.from_pretrained(load_base(profile), sft, is_trainable=True))
+    yield from train(
+        _TokenisedDPOTrainer,
+        DPOConfig,
+        profile,
+        stage,
+        model=model,
+        names=RECORDED,
+        seed=seed,
+        checkpoint=checkpoint,
+        options={"max_length": None, "train_sampling_strategy": "group_by_length", "beta": beta},
+        train_dataset=dpo_dataset(profile, tokenizer, pairs),
+        processing_class=tokenizer,
+    )
+    model.delete_adapter("ref")  # TRL's name for the frozen copy
+    if output is not None:
+        with atomic_folder(output) as folder:
+            save_adapter(model, folder)
+    return model
+
+
+def dpo_dataset(profile: Profile, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Preference]) -> Dataset:
+    """Tokenised rows for `DPOTrainer`: prompt_ids, chosen_ids and rejected_ids (after the prompt), length."""
+    columns = {
+        "prompt_ids": prompt_ids(profile, tokenizer, [row.prompt for row in pairs]),
+        "chosen_ids": completion_ids(profile, tokenizer, [row.chosen for row in pairs]),
+        "rejected_ids": completion_ids(profile, tokenizer, [row.rejected for row in pairs]),
+    }
+    columns["length"] = [len(p) + max(len(a), len(b)) for p, a, b in zip(*columns.values(), strict=True)]
+    return Dataset.from_dict(columns)
