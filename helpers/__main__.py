@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "part",
         nargs="?",
-        choices=("all", "prompts", "preferences", "labels", "adapters", "recordings", "checksums"),
+        choices=("all", "prompts", "preferences", "labels", "adapters", "recordings", "gallery", "checksums"),
         default="all",
         help="default: all",
     )
@@ -255,6 +255,7 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> int:
+    from .collection import write_checksums
     from .models.profiles import get_profile
     from .sweep import Plan, Sweep, sweep
     from .sweep_results import NAME, own_folder, write_results
@@ -264,12 +265,14 @@ def _sweep(args: argparse.Namespace) -> int:
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
     folder = files.DATA / NAME if args.ship else own_folder(whole.profile.name)
     write_results(whole, folder)
+    if args.ship:
+        write_checksums()
     print(f"written to {files.shown(folder)}")
     return 0
 
 
 def _data(args: argparse.Namespace) -> int:
-    from . import collection, stages
+    from . import collection, failures, stages
     from .models.profiles import get_profile
     from .models.roles import SharedBase
     from .training.ppo import PPOConfig
@@ -290,6 +293,8 @@ def _data(args: argparse.Namespace) -> int:
         collection.ship("ppo")
     if args.part in ("all", "recordings"):
         _show(stages.record_shipped(profile), None, "recordings")
+    if args.part in ("all", "gallery"):
+        _show(failures.record_all(profile), None, "failure gallery")
     collection.write_checksums()
     return 0
 

@@ -98,7 +98,7 @@ class Plan:
 
     labels: tuple[int, ...] = (64, 256, 1024, 8000)
     noisy: tuple[Kind, ...] = ((1024, 0.25),)
-    remedied: int = 256  # labels of the reward model on which the remedies are tried
+    remedied: int = 64  # labels of the reward model on which the remedies are tried
     betas: tuple[float, ...] = (0.05, 0.2)  # KL coefficients as a remedy; all else is trained at 0
     seeds: int = 3
     updates: int = 80

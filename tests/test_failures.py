@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from helpers import failures, recordings
-from helpers.failures import FAILURES, HEALTHY, Failure, run
+from helpers.failures import BREAKS, run
+from helpers.gallery import CASES, HEALTHY
 from helpers.models.profiles import get_profile
 from helpers.objectives import kl_penalised_rewards
 from helpers.training import ppo
@@ -14,7 +15,7 @@ from helpers.training.ppo import PPOConfig
 
 TINY = get_profile("tiny")
 SMALL = {"updates": 1, "batch_size": 8, "max_new_tokens": 32}
-BY_CAUSE = {failure.cause: failure for failure in FAILURES}
+BY_CAUSE = {case.cause: case.name for case in CASES}
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +25,13 @@ def own_runs(tmp_path, monkeypatch):
 
 def first(cause: str | None = None) -> dict:
     """The first update of a case: without a cause, of the healthy one."""
-    (record,) = run(TINY, BY_CAUSE[cause] if cause else HEALTHY, **SMALL)
+    (record,) = run(TINY, BY_CAUSE[cause] if cause else HEALTHY.name, **SMALL)
     return record
 
 
 @pytest.fixture(scope="module")
 def healthy() -> dict:
-    (record,) = run(TINY, HEALTHY, **SMALL)
+    (record,) = run(TINY, HEALTHY.name, **SMALL)
     return record
 
 
@@ -76,7 +77,7 @@ def test_a_fast_value_head(shared):
 
 def test_no_price_for_not_ending():
     (record,) = run(TINY, BY_CAUSE["a response that never ends costs nothing"], **(SMALL | {"max_new_tokens": 4}))
-    (healthy,) = run(TINY, HEALTHY, **(SMALL | {"max_new_tokens": 4}))
+    (healthy,) = run(TINY, HEALTHY.name, **(SMALL | {"max_new_tokens": 4}))
     assert record["reward"] - healthy["reward"] == pytest.approx(1 - record["ended"], abs=1e-5)
 
 
@@ -95,25 +96,25 @@ def test_padding_that_is_eos(healthy):
 
 
 def test_settings():
-    assert PPOConfig.of(TINY, **BY_CAUSE["the learning rate is ten times too high"].config).learning_rate == 5e-3
-    assert PPOConfig.of(TINY, **BY_CAUSE["the KL coefficient is 0"].config).beta == 0
+    assert (
+        PPOConfig.of(TINY, **BREAKS[BY_CAUSE["the learning rate is ten times too high"]].config).learning_rate == 5e-3
+    )
+    assert PPOConfig.of(TINY, **BREAKS[BY_CAUSE["the KL coefficient is 0"]].config).beta == 0
 
 
 def test_names_and_titles_do_not_tell():
-    for number, failure in enumerate(FAILURES, start=1):
-        assert failure.name == f"case-{number}" and failure.broken != failure.right
-    assert len(BY_CAUSE) == len(FAILURES) == 10
+    assert list(BREAKS) == [case.name for case in [HEALTHY, *CASES]] == [f"case-{number}" for number in range(11)]
+    assert all(case.broken != case.right for case in CASES) and len(BY_CAUSE) == 10
 
 
 def test_a_case_is_recorded_and_shipped_under_its_number(monkeypatch, tmp_path):
-    monkeypatch.setattr("helpers.files.DATA", tmp_path / "data")
-    monkeypatch.setattr(failures, "FAILURES", FAILURES[:1])
-    monkeypatch.setattr(failures, "run", lambda profile, failure, **more: fake(profile, failure, **more))
-
-    def fake(profile, failure: Failure, *, record, **settings):
+    def fake(profile, name, *, record):
         header = recordings.Header("ppo", "Case 1", profile.name, 0, 1)
         yield from recordings.recorded((row for row in [{"step": 1, "reward": 0.5}]), record, header)
 
-    assert [r["recording"] for r in failures.record_all(TINY)] == ["case-0", "case-1"]
+    monkeypatch.setattr("helpers.files.DATA", tmp_path / "data")
+    monkeypatch.setattr(failures, "BREAKS", {"case-1": BREAKS["case-1"]})
+    monkeypatch.setattr(failures, "run", fake)
+    assert [r["recording"] for r in failures.record_all(TINY)] == ["case-1"]
     shipped = tmp_path / "data" / "recordings" / "case-1" / "recording.json"
     assert json.loads(shipped.read_text("utf-8"))["title"] == "Case 1"

@@ -56,18 +56,18 @@ def _bare(function):
 @every_lab
 def test_exercises_and_questions_come_in_the_order_of_the_catalogue(lab):
     found, (exercises, questions) = calls(lab), of_lab(lab)
-    assert found["check"] == [exercise.name for exercise in exercises]
+    assert found.get("check", []) == [exercise.name for exercise in exercises]
     concepts = [question.name for question in questions if isinstance(question, Question)]
     predictions = [question.name for question in questions if not isinstance(question, Question)]
     assert found["quiz"] == concepts
-    assert found["predict"] == predictions
-    assert sorted(found["reveal"]) == sorted(predictions)
+    assert found.get("predict", []) == predictions
+    assert sorted(found.get("reveal", [])) == sorted(predictions)
     assert found["progress"] == [lab]
 
 
 def test_there_are_enough():
     assert sum(len(of_lab(lab)[0]) for lab in LABS) >= 30
-    for lab in LABS:
+    for lab in set(LABS) - {"07"}:  # the gallery is all questions
         exercises, questions = of_lab(lab)
         assert len(exercises) >= 4
         assert sum(isinstance(question, Question) for question in questions) >= 4

@@ -186,7 +186,7 @@ def test_the_default_plan():
     plan = Plan()
     assert len(plan.proxies) == 15 and len(plan.runs) == 27
     assert len({run.name for run in plan.runs}) == 27
-    assert Run(Proxy(256, 1), shape="ensemble") in plan.runs and Run(Proxy(256, 2), beta=0.2) in plan.runs
+    assert Run(Proxy(64, 1), shape="ensemble") in plan.runs and Run(Proxy(64, 2), beta=0.2) in plan.runs
     assert plan.updates % plan.every == 0  # the last policy is measured
 
 

@@ -158,7 +158,7 @@ def _question(name: str, kind: type | tuple) -> AnyQuestion:
 
 
 def progress(lab: str) -> None:
-    """Show what is done in a lab ("00" ... "05"): its exercises and questions, kept over restarts."""
+    """Show what is done in a lab ("00" ... "07"): its exercises and questions, kept over restarts."""
     exercises, questions = of_lab(lab)
     store = Progress()
     verdicts, hints, solutions, answers = (store.all(kind) for kind in ("verdict", "hint", "solution", "answer"))

@@ -289,7 +289,7 @@ EFFECT_SIZE = Exercise(
     ),
 )
 
-EXERCISES = [BEST_OF_N_CHANCES, RL_TURNING_POINT, CONSERVATIVE_SCORE, EFFECT_SIZE]
+EXERCISES = [EFFECT_SIZE, BEST_OF_N_CHANCES, RL_TURNING_POINT, CONSERVATIVE_SCORE]
 # --- Questions ----------------------------------------------------------------
 
 DIRECTIONS = ("up", "no detectable difference", "down")

@@ -1,0 +1,4 @@
+"""Lab 07 has questions only."""
+
+RIGHT: dict = {}
+WRONG: dict = {}
