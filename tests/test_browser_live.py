@@ -339,6 +339,17 @@ recording = SimpleNamespace(title="PPO", stage="other", total=40, records=record
     "explorers.decoding_explorer([f' word{i}' for i in range(50)], torch.arange(50) / 10)",
     "explorers.nf4_explorer(torch.randn(4096, generator=torch.manual_seed(0)),"
     " lambda w, block: dequantise_nf4(*quantise_nf4(w, block)), NF4_LEVELS)",
+    """
+import pandas as pd
+from helpers.views.overoptimisation import PointReader
+
+points = [
+    {"curve": curve, "at": at, "d": at / 10, "measure": measure, "estimate": y, "low": y - 0.1, "high": y + 0.1}
+    for y, curve in enumerate(("few", "many")) for measure in ("gold", "proxy") for at in (8, 16, 24)
+]
+texts = {"prompt": HOSTILE, "before": "before", "gold": 1.0, "proxy": 0.5}
+PointReader(pd.DataFrame(points), lambda curve, at: [texts | {"completion": f"{HOSTILE} {curve} {at}"}], "update").view
+""",
 ]
 EXPLORERS = range(3, 8)
 
@@ -441,6 +452,29 @@ def test_every_slider_of_an_explorer_moves_its_figure(views, number):
         handles.nth(place).press("ArrowRight")
         expect(title).not_to_have_text(before, timeout=PATIENCE)
         expect(cell.locator(".rlhf-aide")).to_have_text(title.inner_text(), timeout=PATIENCE)
+    views.check()
+
+
+def test_a_click_on_a_point_opens_its_texts(views):
+    cell = views.cell(8)
+    title, samples = cell.locator(".rlhf-chart .title"), cell.locator(".rlhf-samples")
+    views.see(title, "few, update 24")
+    points = cell.locator(".rlhf-chart .point")
+    expect(points).to_have_count(14, timeout=PATIENCE)  # two curves of three in two panels, and two rings
+    points.nth(4).scroll_into_view_if_needed()
+    place = points.nth(4).bounding_box()  # the second of "many" in the first panel
+    views.page.mouse.move(place["x"] + place["width"] / 2 + 1, place["y"] + place["height"] / 2)
+    views.page.mouse.down()
+    views.page.mouse.up()
+    views.see(title, "many, update 16")
+    views.see(samples, "many 16")
+    handle = cell.get_by_role("slider")  # and without a mouse
+    handle.focus()
+    handle.press("ArrowLeft")
+    views.see(title, "many, update 8")
+    views.see(samples, "many 8")
+    cell.get_by_role("combobox").select_option("few")
+    views.see(title, "few, update 8")
     views.check()
 
 
