@@ -197,6 +197,15 @@ def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> 
     return win_rate(margins, np.zeros(len(margins)))
 
 
+def accuracy_over_seeds(margins: ArrayLike) -> Interval:
+    """Share of pairs with a margin above 0, one of 0 counting half, with an interval over training seeds and pairs.
+
+    margins: (seeds, pairs), score of the chosen minus score of the rejected text, every seed on the same pairs.
+    """
+    margins = np.asarray(margins, float)
+    return paired_difference_over_seeds((np.sign(margins) + 1) / 2, np.zeros(margins.shape[-1]))
+
+
 def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
     """Accuracy of one judge minus that of another on the same pairs, with its interval; ties count half.
 

@@ -10,6 +10,7 @@ from helpers.evaluation import (
     Judged,
     accuracy,
     accuracy_gain,
+    accuracy_over_seeds,
     best_possible,
     compare_models,
     completion_loss,
@@ -171,3 +172,13 @@ def test_reliability_has_a_row_for_each_bin_that_holds_something():
     gap = (table["estimate"] - table["confidence"]).abs()
     error = expected_calibration_error([0.55, 0.58, 1.0, 0.95], [True, False, True, True])
     assert np.average(gap, weights=table["n"]) == pytest.approx(error)
+
+
+def test_accuracy_over_seeds_counts_ties_half_and_is_wider_where_seeds_differ():
+    margins = np.array([[1.0, -2, 0, 3], [1, -1, 0, 2]])
+    assert accuracy_over_seeds(margins)[::3] == (0.625, 4) and accuracy_over_seeds(margins).seeds == 2
+    rng = np.random.default_rng(0)
+    alike = np.tile(rng.normal(0.5, 1, 400), (3, 1))
+    apart = np.concatenate([alike[:1] + 1, alike[:1], alike[:1] - 1])
+    widths = [interval.high - interval.low for interval in map(accuracy_over_seeds, (alike, apart))]
+    assert widths[1] > 2 * widths[0]

@@ -26,6 +26,36 @@ def chart_of(card) -> Chart:
     return next(child for child in card.children if isinstance(child, Chart))
 
 
+# --- Labels -------------------------------------------------------------------
+
+
+def accuracies(*estimates):
+    frame = pd.DataFrame({"labels": [64, 8000], "estimate": estimates})
+    return frame.assign(low=frame["estimate"] - 0.05, high=frame["estimate"] + 0.02)
+
+
+def test_the_noise_explorer_trains_anew_at_every_stop():
+    asked = []
+
+    def trained(noise):
+        asked.append(noise)
+        return accuracies(0.7 - noise, 0.8 - noise)
+
+    card = explorers.noise_explorer(trained, accuracies(0.71, 0.81), best=0.83)
+    knob = knobs_of(card)["wrong labels, share"]
+    assert not knob.continuous_update and asked == [0.0]
+    knob.value = 0.25
+    assert asked == [0.0, 0.25]
+    assert chart_of(card).title == "With 25% wrong labels, bag of words gets 55.0% right from 8,000 labels"
+
+
+def test_labels_figure():
+    tables = {"bag": accuracies(0.45, 0.55), "model": accuracies(0.71, 0.81)}
+    bag, model = explorers.labels_figure(tables, 0.83, "t").data
+    assert list(bag.y) == [0.45, 0.55] and list(model.y) == [0.71, 0.81] and list(bag.x) == [64, 8000]
+    assert list(bag.error_y.array) == [0.02, 0.02] and list(bag.error_y.arrayminus) == [0.05, 0.05]
+
+
 # --- Bradley-Terry ------------------------------------------------------------
 
 

@@ -387,6 +387,7 @@ QUESTIONS = [
             "early stopping",
             "ensemble",
             "length penalty",
+            "256 labels",
             "1,024 labels",
             "8,000 labels",
         ),

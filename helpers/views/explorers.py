@@ -83,6 +83,50 @@ def _pair_losses(gaps: Sequence[float], margin: float) -> tuple[np.ndarray, np.n
     return losses.detach().numpy(), gradient.abs().numpy()
 
 
+# --- Labels -------------------------------------------------------------------
+
+
+def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -> go.Figure:
+    """Accuracy on held-out pairs against the number of labels; each judge's table has labels, estimate, low, high.
+
+    best: the accuracy that nobody can beat, as a dashed line.
+    """
+    figure = go.Figure()
+    for place, (name, rows) in enumerate(tables.items()):
+        bars = (rows["high"] - rows["estimate"]).round(4), (rows["estimate"] - rows["low"]).round(4)
+        figure.add_scatter(
+            x=(rows["labels"] * (1 + 0.06 * place)).round(1), y=rows["estimate"].round(4), name=name,
+            mode="lines+markers", line={"color": INK[place], "dash": ("solid", "dash", "dot")[place % 3]},
+            marker={"symbol": ("circle", "square", "diamond")[place % 3], "size": 9},
+            error_y={"type": "data", "symmetric": False, "array": bars[0], "arrayminus": bars[1]},
+        )  # fmt: skip
+    figure.add_hline(y=best, line={"dash": "dash", "color": GREY}, annotation_text="best possible")
+    framed(figure, title, "labels", "accuracy on held-out pairs", 400)
+    ticks = sorted({int(n) for rows in tables.values() for n in rows["labels"]})
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{n:,}" for n in ticks])
+    return figure.update_yaxes(range=[0.45, 0.9], tickformat=".0%")
+
+
+def noise_explorer(
+    trained: Callable[[float], pd.DataFrame], recorded: pd.DataFrame, best: float, name: str = "bag of words"
+) -> Card:
+    """The share of wrong labels, against the accuracy of a judge that is trained anew for each.
+
+    trained: noise -> rows with labels, estimate, low, high. recorded: the same of the reward models without noise.
+    """
+
+    def figure(noise: float) -> go.Figure:
+        rows = trained(noise)
+        labels, right = int(rows["labels"].iloc[-1]), rows["estimate"].iloc[-1]
+        title = f"With {noise:.0%} wrong labels, {name} gets {right:.1%} right from {labels:,} labels"
+        tables = {f"{name}, {noise:.0%} wrong": rows, "reward model, recorded, none wrong": recorded}
+        return labels_figure(tables, best, title)
+
+    knob = slider("wrong labels, share", 0.0, 0.0, 0.5, 0.05)
+    knob.continuous_update = False  # each stop is a training
+    return explorer("Label noise explorer", figure, noise=knob)
+
+
 # --- PPO's clip ---------------------------------------------------------------
 
 RATIOS = np.linspace(0.2, 1.8, 33)  # the corners at 1 - clip and 1 + clip are among them
