@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
@@ -275,7 +276,7 @@ def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
     """Processes of one thread each, since more threads than cores would wait on one another."""
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"  # read as a process starts
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
         yield pool
     finally:
@@ -283,3 +284,13 @@ def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
         os.environ.pop("OMP_NUM_THREADS")
         if threads is not None:
             os.environ["OMP_NUM_THREADS"] = threads
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would work on, unseen."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

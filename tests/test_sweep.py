@@ -1,11 +1,17 @@
 """The sweep of lab 05, small: what it holds, that it goes on where it was stopped, what is read of it."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
+from helpers import files
 from helpers import sweep as module
 from helpers.__main__ import main
 from helpers.files import LabError
@@ -232,3 +238,45 @@ def test_the_command_writes_what_it_found(whole, tmp_path, monkeypatch, capsys):
     assert main(["sweep", "--seeds", "2"]) == 0
     assert "there already" in capsys.readouterr().out
     assert load_results("tiny").origin == "yours"
+
+
+SLEEPER = """
+import sys, time
+from pathlib import Path
+from tests.test_sweep import PLAN, TINY, Sleeping
+from helpers.sweep import sweep
+
+if __name__ == "__main__":
+    list(sweep(Sleeping(TINY, PLAN, Path(sys.argv[1])), 2))
+"""
+
+
+class Sleeping(Sweep):
+    """A sweep whose parts say which process makes them, and take for ever."""
+
+    def make(self, part):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{os.getpid()}.pid").touch()
+        time.sleep(600)
+
+
+def test_the_workers_of_a_killed_sweep_end_with_it(tmp_path):
+    (tmp_path / "sleeper.py").write_text(SLEEPER, "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(files.ROOT)}
+    parent = subprocess.Popen([sys.executable, tmp_path / "sleeper.py", tmp_path / "sweep"], env=environment)
+    try:
+        pids = _wait(
+            lambda: [int(path.stem) for path in (tmp_path / "sweep").glob("*.pid")], lambda found: len(found) == 2
+        )
+    finally:
+        parent.kill()
+        parent.wait()
+    _wait(lambda: [pid for pid in pids if psutil.pid_exists(pid)], lambda alive: not alive)
+
+
+def _wait(look, enough, seconds=180):
+    for _ in range(10 * seconds):
+        if enough(found := look()):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
