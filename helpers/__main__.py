@@ -52,14 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", "train one stage; the next stage takes its result from runs/")
     train.add_argument(
         "stage",
-        choices=("base", "sft", "reward", "ppo"),
+        choices=("base", "sft", "reward", "ppo", "dpo"),
         help="base: the tiny model from nothing (CPU, about three quarters of an hour)",
     )
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     train.add_argument(
         "--steps", type=_positive, help="optimizer steps (ppo: updates; base: of each phase); default: the profile's"
     )
-    train.add_argument("--beta", type=float, help="ppo: KL coefficient")
+    train.add_argument("--beta", type=float, help="ppo and dpo: KL coefficient")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; default: go on from the checkpoint of a stopped run"
     )
@@ -210,6 +210,10 @@ def _train(args: argparse.Namespace) -> int:
         _show(run, config.updates, "ppo")
     elif args.stage == "sft":
         _show(stages.sft(profile, seed=args.seed, steps=args.steps, **keeping), args.steps or profile.sft.steps, "sft")
+    elif args.stage == "dpo":
+        beta = {} if args.beta is None else {"beta": args.beta}
+        run = stages.dpo(profile, seed=args.seed, steps=args.steps, **beta, **keeping)
+        _show(run, args.steps or profile.dpo.steps, "dpo")
     else:
         steps = args.steps or profile.reward_model.steps
         _show(stages.reward_model(profile, seed=args.seed, steps=args.steps, **keeping), steps, "reward model")

@@ -23,6 +23,7 @@ COMMANDS = {  # name: the command that makes it
     "sft": "python -m helpers train sft",
     "reward_model": "python -m helpers train reward",
     "ppo": "python -m helpers train ppo",
+    "dpo": "python -m helpers train dpo",
 }
 LABS = {"reward_model": "02", "ppo": "03"}  # name: the lab that makes it too
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")

@@ -21,6 +21,7 @@ from .preferences import Demonstration, Preference, load_preferences, read_demon
 from .recordings import Header, recorded
 from .simulation.gold import gold_reward
 from .training.checkpoints import Checkpoint
+from .training.dpo import train_dpo
 from .training.ppo import ALONE, Formulas, PPOConfig, Reward, train_ppo
 from .training.reward_model import train_reward_model
 from .training.sft import train_sft
@@ -73,6 +74,32 @@ def reward_model(
     with Artifacts(profile.name).save("reward_model", records=_lasting(records, "seconds"), seeds=[seed]) as folder:
         save_adapter(model, folder)
         (folder / "reward.json").write_text(dumps(asdict(normalisation), indent=2) + "\n", "utf-8")
+    checkpoint.remove()
+
+
+def dpo(
+    profile: Profile,
+    pairs: Sequence[Preference] | None = None,
+    *,
+    beta: float = 0.1,
+    seed: int = 0,
+    steps: int | None = None,
+    resume: bool = True,
+    record: str | None = None,
+) -> Iterator[dict]:
+    """DPO from the SFT policy on `pairs` (default: the shipped training split); saves the artifact "dpo"."""
+    rows = load_preferences("train") if pairs is None else pairs
+    store = Artifacts(profile.name)
+    sft = store.find("sft")
+    checkpoint = _checkpoint(profile, "dpo", 25, resume)
+    stage = replace(profile.dpo, steps=steps or profile.dpo.steps)
+    header = Header("dpo", f"DPO, beta {beta:g}", profile.name, seed, stage.steps, asdict(stage) | {"beta": beta})
+    records: list[dict] = []
+    run = train_dpo(profile, rows, sft.path, beta=beta, seed=seed, stage=stage, checkpoint=checkpoint)
+    model = yield from _remembered(recorded(run, record, header), records)
+    kept = _lasting(records, "seconds")
+    with store.save("dpo", records=kept, seeds=[seed], parents=[sft]) as folder:
+        save_adapter(model, folder)
     checkpoint.remove()
 
 

@@ -34,6 +34,7 @@ def runs(profile, adapters, tmp_path, monkeypatch):
 STAGES = {
     "sft": lambda profile, **more: stages.sft(profile, pairs(32), steps=4, **more),
     "reward_model": lambda profile, **more: stages.reward_model(profile, pairs(32), steps=4, **more),
+    "dpo": lambda profile, **more: stages.dpo(profile, pairs(32), steps=4, **more),
     "ppo": lambda profile, **more: stages.ppo(profile, PROMPTS, config=SMALL, **more),
 }
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
-from peft import PeftModel
+from peft import PeftModel, set_peft_model_state_dict
+from peft.utils import load_peft_weights
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from ..files import LabError, atomic_folder
+from ..files import LabError, atomic_folder, sha256
 from ..models.loading import completion_ids, load_base, load_tokenizer, prompt_ids
 from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
@@ -28,8 +30,16 @@ RECORDED = {
 }
 
 
-class _TokenisedDPOTrainer(DPOTrainer):
-    """TRL's trainer on rows that are tokenised: prompt and completion apart, as everywhere here."""
+class _DPOTrainer(DPOTrainer):
+    """TRL's trainer on rows that are tokenised, prompt and completion apart, as everywhere here.
+
+    sft: the adapter that is the reference. TRL copies the policy instead, which in a resumed run has moved on.
+    """
+
+    def __init__(self, *, model: PeftModel, sft: Path, **arguments: Any) -> None:
+        super().__init__(model=model, **arguments)
+        weights = load_peft_weights(str(sft), device=str(model.device))
+        set_peft_model_state_dict(model, weights, adapter_name="ref")
 
     def _prepare_dataset(self, dataset: Dataset, *_) -> Dataset:
         return dataset
@@ -64,7 +74,7 @@ def train_dpo(
     set_seed(seed)
     model = multiply_merged(PeftModel.from_pretrained(load_base(profile), sft, is_trainable=True))
     yield from train(
-        _TokenisedDPOTrainer,
+        _DPOTrainer,
         DPOConfig,
         profile,
         stage,
@@ -73,8 +83,10 @@ def train_dpo(
         seed=seed,
         checkpoint=checkpoint,
         options={"max_length": None, "train_sampling_strategy": "group_by_length", "beta": beta},
+        facts={"beta": beta, "sft": sha256(sft / "adapter_model.safetensors")},
         train_dataset=dpo_dataset(profile, tokenizer, pairs),
         processing_class=tokenizer,
+        sft=sft,
     )
     model.delete_adapter("ref")  # TRL's name for the frozen copy
     if output is not None:

@@ -96,6 +96,7 @@ def train(
     seed: int,
     checkpoint: Checkpoint | None = None,
     options: Mapping[str, Any] = TOKENISED,
+    facts: Mapping[str, Any] = MappingProxyType({}),
     **arguments: Any,
 ) -> Iterator[dict[str, float]]:
     """Train `model`'s adapter with TRL's `trainer(args=config(...), **arguments)`, a record a step.
@@ -103,6 +104,7 @@ def train(
     names: TRL's name of a metric -> its name in the records.
     checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
     options: of the `config`, beside those that follow from `profile` and `stage`.
+    facts: what else a run must have in common with its checkpoint.
     arguments: `train_dataset` (by default tokenised, with a column "length"), `processing_class` and others.
     """
     on_gpu = profile.needs_gpu
@@ -156,6 +158,7 @@ def train(
         "profile": checkpoints.profile_digest(profile),
         "base model": checkpoints.frozen_digest(model),
         "data": checkpoints.digest(arguments["train_dataset"].to_dict()),
+        **facts,
     }
     yield from checkpoints.resumable(start, recorder.snapshot, checkpoint, fingerprint)
     model.eval()
