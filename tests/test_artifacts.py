@@ -84,7 +84,7 @@ def test_describe_lists_what_there_is_and_what_is_missing(places):
     sft, reward_model, ppo, dpo = store.describe().splitlines()
     assert sft.startswith("sft: shipped (")
     assert reward_model.startswith("reward_model: there is no reward_model for the profile tiny yet: run lab 02")
-    assert ppo.startswith("ppo: yours (") and "run python -m helpers train dpo" in dpo
+    assert ppo.startswith("ppo: yours (") and "python -m helpers train dpo" in dpo
 
 
 def pickled(suffix):
