@@ -26,8 +26,8 @@ class Case:
 HEALTHY = Case(
     name="case-0",
     cause="nothing is broken",
-    sign="The reward rises slowly, then faster; KL follows it and stays near 2 nats; nearly all responses end; entropy "
-    "falls a little. The samples stay TL;DRs of their posts.",
+    sign="The reward is flat for about ten updates and then rises; KL begins at 0 and ends below 2 nats; the entropy "
+    "halves, the value loss falls, nearly all responses end. The samples stay TL;DRs of their posts.",
     broken="",
     right="",
 )
@@ -36,80 +36,87 @@ CASES = [
     Case(
         name="case-1",
         cause="the reward has the wrong sign",
-        sign="The proxy reward rises as it should, but its samples get worse: PPO maximises what it is given. Only "
-        "reading the samples, or the gold reward, shows it.",
+        sign="The reward rises, further than in the healthy run, while responses shrink from 27 tokens to 7: PPO "
+        "maximises what it is given, and the reward model dislikes fragments most of all. The curve alone cannot tell; "
+        "the samples do.",
         broken="reward = -score",
         right="reward = score",
     ),
     Case(
         name="case-2",
         cause="the score is put on padding",
-        sign="KL stays near 0 and the reward does not rise: most scores stand behind the response, where the mask "
-        "takes them away. Only responses that fill the whole width are still rewarded.",
+        sign="The reward stays where it began, and the value loss is near 0 from the first update on: there is nothing "
+        "to learn from. Scores stand behind the response, where the mask takes them away; only the longest response of "
+        "a batch, which has no padding, is still rewarded.",
         broken="rewards[:, -1] += scores",
         right="rewards[torch.arange(batch), mask.sum(1) - 1] += scores",
     ),
     Case(
         name="case-3",
         cause="prompts are padded on the wrong side",
-        sign="From the first update on the samples begin strangely, all but that of the longest prompt: the policy "
-        "continues padding. The reward starts lower than the SFT policy's.",
+        sign="KL is 40 nats at the first update, before anything was learned, and samples begin in the middle of a "
+        "word: all prompts but the longest end in padding, and the policy continues that. Its log-probabilities are "
+        "then taken of another input than it was sampled from. The reward never gets to where the SFT policy stands.",
         broken='tokenizer.padding_side = "right"',
         right='tokenizer.padding_side = "left"  # a prompt must end where its response begins',
     ),
     Case(
         name="case-4",
         cause="the value head learns a hundred times too fast",
-        sign="The value loss jumps, and the explained variance falls far below 0: the values swing past the returns "
-        "and fill the advantages with noise. The reward hardly rises.",
+        sign="The value loss is three times the healthy run's at the first update, and the explained variance falls "
+        "below 0 at once. That is all: advantages are whitened, and a poor value function makes them noisier rather "
+        "than wrong. The reward still rises.",
         broken='{"params": value_head, "lr": 100 * learning_rate}',
         right='{"params": value_head, "lr": learning_rate}',
     ),
     Case(
         name="case-5",
         cause="a response that never ends costs nothing",
-        sign="Fewer and fewer responses end by themselves, and they get longer, up to the limit: the reward model "
-        "likes long texts, and nothing speaks for </s>.",
+        sign="Nothing shows within these forty updates. The SFT policy ends nineteen of twenty responses by itself, so "
+        "the penalty was hardly ever paid. The line is wrong all the same: a policy that finds out that longer is "
+        "better would not be held back. Not every mistake has a curve.",
         broken="missing_eos_penalty=0.0",
         right="missing_eos_penalty=1.0",
     ),
     Case(
         name="case-6",
         cause="the learning rate is ten times too high",
-        sign="KL leaps within a few updates, most ratios are clipped, the entropy collapses, and the samples become "
-        "the same fragment for every post.",
+        sign="KL is at 6 nats after eight updates and beyond 50 at the end; the entropy rises, to three times its start, "
+        "as the texts break up. The reward leaps up within eight updates, and then falls.",
         broken="learning_rate=5e-3",
         right="learning_rate=5e-4",
     ),
     Case(
         name="case-7",
         cause="the reference is not the model that the policy began from",
-        sign="KL is above 0 at the first update already, before anything was learned: the reference is the base model "
-        "without the SFT adapter, so the policy is pulled away from where it began.",
+        sign="KL is 0.4 nats at the very first update, before anything was learned: the reference is the base model "
+        "without the SFT adapter, so the penalty pulls the policy away from where it began. SFT changed the base "
+        "little here, so the run survives it.",
         broken="reference = base model",
         right="reference = a frozen copy of the policy at its start",
     ),
     Case(
         name="case-8",
         cause="the reward was not normalised",
-        sign="The reward stands near 10 from the start, and the value loss is huge until the value head has learnt "
-        "that constant. Until then whatever ends late looks better than what ends early.",
-        broken="score = reward_model(prompt, response)",
+        sign="The reward stands near 10 from the start, and the value loss at 16. Then responses shrink to a single "
+        "</s>. The value head begins at 0, so every token seems to earn about 10, later ones more than earlier ones "
+        "(lambda is below 1); whitened, that says: late is good. The surest way to be at the end is to end.",
+        broken="score = reward_model(prompt, response)  # its mean happened to be 10",
         right="score = (reward_model(prompt, response) - mean) / std",
     ),
     Case(
         name="case-9",
         cause="padding and </s> are the same token",
-        sign='"ended" is 0 in every update: a mask that leaves out padding leaves out </s> as well. It is never '
-        "learned, every response pays the penalty for not ending, and the length drifts.",
+        sign="No response ends, in any update, though the samples look whole: a mask that leaves out padding leaves "
+        "out </s> as well. Every response pays the penalty for not ending, so the reward starts 1 lower, and nothing "
+        "teaches the policy when to stop. It learns, but slowly.",
         broken="tokenizer.pad_token = tokenizer.eos_token; mask = response_ids != tokenizer.pad_token_id",
         right="a padding token of its own; the mask holds the first </s>",
     ),
     Case(
         name="case-10",
         cause="the KL coefficient is 0",
-        sign="All looks well for long, and better than the healthy run: then KL runs away, the proxy reward still "
-        "rises, and the gold reward falls.",
+        sign="CASE10",
         broken="beta=0.0",
         right="beta=0.05",
     ),

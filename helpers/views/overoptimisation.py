@@ -1,5 +1,6 @@
 """Figures and widgets of lab 05: rewards against the distance from the first policy, and the texts behind a point."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as widgets
@@ -10,14 +11,13 @@ from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from .card import GREY, INK, LABELLED, Card, Chart, framed, number
-from .live import Samples
+from .live import SHORT, Samples
 from .style import PALETTE, styled
 
 DISTANCE = "d = sqrt(KL), KL in nats"
 MEASURES = {"gold": "gain in gold reward", "proxy": "gain in proxy reward, sd"}
 DASH = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "square", "diamond", "cross", "x")
-SHORT = 70  # characters of a prompt that are shown unopened
 
 
 # --- Curves -------------------------------------------------------------------
@@ -143,13 +143,13 @@ class PointReader:
     def _table(self) -> dict:
         rows = [
             {
-                "short": row["prompt"][:SHORT] + "…",
+                "short": textwrap.shorten(row["prompt"], SHORT, placeholder="…"),
                 "prompt": row["prompt"],
                 "cells": [row["before"], row["completion"], number(row["gold"]), number(row["proxy"])],
             }
             for row in self.texts(self.curve.value, self.at.value)
         ]
-        headings = ["prompt", "SFT's", "here", "gold", "proxy, sd"]
+        headings = ["prompt", "SFT policy", "here", "gold reward", "proxy reward"]
         return {"caption": f"Texts at {self.unit} {self.at.value}", "headings": headings, "rows": rows, "hold": False}
 
     def _choose_curve(self, _) -> None:
