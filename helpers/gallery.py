@@ -81,7 +81,7 @@ CASES = [
     Case(
         name="case-6",
         cause="the learning rate is ten times too high",
-        sign="KL is at 6 nats after eight updates and beyond 50 at the end; the entropy rises, to three times its start, "
+        sign="KL is at 6 nats after eight updates and beyond 50 at the end; the entropy rises threefold, "
         "as the texts break up. The reward leaps up within eight updates, and then falls.",
         broken="learning_rate=5e-3",
         right="learning_rate=5e-4",
