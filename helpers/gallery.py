@@ -116,7 +116,9 @@ CASES = [
     Case(
         name="case-10",
         cause="the KL coefficient is 0",
-        sign="CASE10",
+        sign="For forty updates it looks like the healthy run. Then KL climbs on, to 6 nats after eighty, while the "
+        "reward still rises: nothing holds the policy, and KL is all that warns. With so good a reward model the "
+        "samples are fine so far; lab 05 shows where the same line ends with one of 64 labels.",
         broken="beta=0.0",
         right="beta=0.05",
     ),
