@@ -352,7 +352,7 @@ QUESTIONS = [
     ),
     Forecast(
         "gold_of_pressed_policy",
-        "after 60 updates against 64 labels without a KL penalty, which way will gold reward have gone?",
+        "after 45 updates against 64 labels without a KL penalty, which way will gold reward have gone?",
         DIRECTIONS,
     ),
     Question(
