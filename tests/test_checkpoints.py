@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from helpers.files import ROOT, LabError
-from helpers.models.profiles import PROFILES, StageConfig
 from helpers.models.roles import SharedBase
 from helpers.training.checkpoints import Checkpoint, State, code_digest, random_state, resumable, set_random_state
 from helpers.training.ppo import Formulas, PPOConfig, train_ppo
@@ -29,7 +28,7 @@ from helpers.training.sft import train_sft
 
 from .shared_base import PROMPTS
 from .test_sft import run
-from .tiny import pairs
+from .tiny import pairs, short
 
 PPO = PPOConfig(
     updates=6, batch_size=4, minibatch_size=2, epochs=2, max_new_tokens=6, learning_rate=5e-3, seed=3, kl_target=0.5
@@ -311,9 +310,7 @@ def unpacked(text):
     from types import SimpleNamespace
 
     base, sft, reward, folder = json.loads(text)
-    stage = StageConfig(steps=12, batch_size=16, micro_batch_size=16, learning_rate=5e-3)
-    profile = replace(PROFILES["tiny"], base=base, lora_rank=8, sft=stage, reward_model=stage)
-    return profile, SimpleNamespace(sft=Path(sft), reward=Path(reward)), Path(folder)
+    return short(base), SimpleNamespace(sft=Path(sft), reward=Path(reward)), Path(folder)
 
 
 def test_a_killed_process(profile, adapters, whole, tmp_path):

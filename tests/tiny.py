@@ -28,8 +28,13 @@ def checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def profile(checkpoint) -> Profile:
     """The profile "tiny" on that checkpoint, with short stages."""
+    return short(str(checkpoint))
+
+
+def short(base: str) -> Profile:
+    """The profile "tiny" on another base, with short stages."""
     stage = StageConfig(steps=12, batch_size=16, micro_batch_size=16, learning_rate=5e-3)
-    return replace(PROFILES["tiny"], base=str(checkpoint), lora_rank=8, sft=stage, reward_model=stage, dpo=stage)
+    return replace(PROFILES["tiny"], base=base, lora_rank=8, sft=stage, reward_model=stage, dpo=stage)
 
 
 def make_checkpoint(folder: Path) -> Path:
