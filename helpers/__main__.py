@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
-    sweep = command("sweep", "overoptimisation: many reward models, each pressed by best-of-n and by PPO; takes hours")
+    sweep = command("sweep", "overoptimisation: many reward models, each pressed by best-of-n and by PPO; two hours")
     sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
     sweep.add_argument("--processes", type=_positive, help="side by side, a core each; default: as many as cores")
     sweep.add_argument("--ship", action="store_true", help="write what was found to data/, for everybody")

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .statistics import Interval
+from .statistics import Interval, resampled_means
 
 Form = Literal["best of n", "RL"]
 
@@ -122,10 +122,7 @@ def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, see
     """
     difference = np.asarray(after, float) - np.asarray(before, float)
     _, seeds, prompts = difference.shape
-    rng = np.random.default_rng(seed)
-    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=n_resamples) / seeds
-    of_prompts = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=n_resamples) / prompts
-    resampled = np.einsum("rs,psq,rq->rp", of_seeds, difference, of_prompts, optimize=True)
+    resampled = np.stack([resampled_means(point, n_resamples, seed) for point in difference], axis=1)
     return Gains(difference.mean(axis=(1, 2)), resampled, prompts, seeds)
 
 

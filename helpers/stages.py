@@ -8,12 +8,16 @@ new one has "resumed_at", the step of the checkpoint. resume=False begins anew.
 Every stage takes record, a name under which `recordings.load_recording` finds the run's records from then on.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from json import dumps
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
 
 from . import files, recordings
-from .artifacts import Artifacts
+from .artifacts import Artifact, Artifacts
 from .evaluation import Judged
 from .models.profiles import Profile
 from .models.roles import SharedBase
@@ -23,7 +27,7 @@ from .simulation.gold import gold_reward
 from .training.checkpoints import Checkpoint
 from .training.dpo import train_dpo
 from .training.ppo import ALONE, Formulas, PPOConfig, Reward, train_ppo
-from .training.reward_model import train_reward_model
+from .training.reward_model import Normalisation, train_reward_model
 from .training.sft import train_sft
 from .training.team import Team
 from .training.trl_stream import save_adapter
@@ -46,12 +50,8 @@ def sft(
     checkpoint = _checkpoint(profile, "sft", 25, resume)
     stage = replace(profile.sft, steps=steps or profile.sft.steps)
     header = Header("sft", "Supervised fine-tuning", profile.name, seed, stage.steps, asdict(stage))
-    records: list[dict] = []
-    run = recorded(train_sft(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint), record, header)
-    model = yield from _remembered(run, records)
-    with Artifacts(profile.name).save("sft", records=_lasting(records, "seconds"), seeds=[seed]) as folder:
-        save_adapter(model, folder)
-    checkpoint.remove()
+    run = train_sft(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint)
+    yield from _saved(run, header, checkpoint, record, save_adapter)
 
 
 def reward_model(
@@ -68,13 +68,14 @@ def reward_model(
     checkpoint = _checkpoint(profile, "reward_model", 25, resume)
     stage = replace(profile.reward_model, steps=steps or profile.reward_model.steps)
     header = Header("reward_model", "Reward model", profile.name, seed, stage.steps, asdict(stage))
-    records: list[dict] = []
-    run = recorded(train_reward_model(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint), record, header)
-    model, normalisation = yield from _remembered(run, records)
-    with Artifacts(profile.name).save("reward_model", records=_lasting(records, "seconds"), seeds=[seed]) as folder:
+    run = train_reward_model(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint)
+
+    def write(trained: tuple[PeftModel, Normalisation], folder: Path) -> None:
+        model, normalisation = trained
         save_adapter(model, folder)
         (folder / "reward.json").write_text(dumps(asdict(normalisation), indent=2) + "\n", "utf-8")
-    checkpoint.remove()
+
+    yield from _saved(run, header, checkpoint, record, write)
 
 
 def dpo(
@@ -89,18 +90,12 @@ def dpo(
 ) -> Iterator[dict]:
     """DPO from the SFT policy on `pairs` (default: the shipped training split); saves the artifact "dpo"."""
     rows = load_preferences("train") if pairs is None else pairs
-    store = Artifacts(profile.name)
-    sft = store.find("sft")
+    sft = Artifacts(profile.name).find("sft")
     checkpoint = _checkpoint(profile, "dpo", 25, resume)
     stage = replace(profile.dpo, steps=steps or profile.dpo.steps)
     header = Header("dpo", f"DPO, beta {beta:g}", profile.name, seed, stage.steps, asdict(stage) | {"beta": beta})
-    records: list[dict] = []
     run = train_dpo(profile, rows, sft.path, beta=beta, seed=seed, stage=stage, checkpoint=checkpoint)
-    model = yield from _remembered(recorded(run, record, header), records)
-    kept = _lasting(records, "seconds")
-    with store.save("dpo", records=kept, seeds=[seed], parents=[sft]) as folder:
-        save_adapter(model, folder)
-    checkpoint.remove()
+    yield from _saved(run, header, checkpoint, record, save_adapter, parents=[sft])
 
 
 def load_shared(profile: Profile, *, policy_from: str = "sft", seed: int = 0) -> SharedBase:
@@ -205,6 +200,24 @@ def ppo_with_gold(
     title = title or f"PPO, KL coefficient {config.beta:g}"
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
     yield from recorded(judged(), record, header)
+
+
+def _saved(
+    run: Iterator[dict],
+    header: Header,
+    checkpoint: Checkpoint,
+    record: str | None,
+    write: Callable[[Any, Path], None],
+    parents: Sequence[Artifact] = (),
+) -> Iterator[dict]:
+    """Pass a training's records on, record them, and store what it returns as the artifact of the header's stage:
+    `write(returned, folder)` fills the folder."""
+    records: list[dict] = []
+    trained = yield from _remembered(recorded(run, record, header), records)
+    store = Artifacts(header.profile)
+    with store.save(header.stage, records=_lasting(records, "seconds"), seeds=[header.seed], parents=parents) as folder:
+        write(trained, folder)
+    checkpoint.remove()
 
 
 def _checkpoint(profile: Profile, name: str, every: int, resume: bool) -> Checkpoint:

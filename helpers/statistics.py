@@ -113,13 +113,22 @@ def paired_difference_over_seeds(
     seeds, prompts = difference.shape
     if prompts < 2:
         raise ValueError("an interval needs at least 2 prompts")
+    means = resampled_means(difference, n_resamples, seed)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(difference.mean()), float(low), float(high), prompts, seeds)
+
+
+def resampled_means(values: np.ndarray, n_resamples: int, seed: int = 0) -> np.ndarray:
+    """Means of `values` (seeds, prompts) with seeds and prompts drawn anew, independently (Owen 2007): (n_resamples,).
+
+    Equal shapes and an equal `seed` give equal draws.
+    """
+    seeds, prompts = values.shape
     rng = np.random.default_rng(seed)
     # How often each seed and each prompt is drawn, not the draws themselves: the mean is then a product.
     seed_weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=n_resamples) / seeds
     prompt_weights = rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=n_resamples) / prompts
-    means = (seed_weights @ difference * prompt_weights).sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(difference.mean()), float(low), float(high), prompts, seeds)
+    return (seed_weights @ values * prompt_weights).sum(axis=1)
 
 
 def effect_size(a: ArrayLike, b: ArrayLike) -> float:

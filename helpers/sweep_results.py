@@ -1,7 +1,8 @@
 """What a sweep found, as lab 05 reads it: the reader's own if there is one, else the shipped one.
 
 pool.jsonl        a prompt a line: prompt, completions of the SFT policy, gold (each one's gold reward)
-scores.jsonl      a reward model a line: labels, seed, noise, scores (prompt by prompt, of each completion)
+scores.jsonl      a reward model a line: labels, seed, noise, scores (prompt by prompt, of each completion), margins
+                  (score of the chosen minus score of the rejected text, of each test pair)
 policies.jsonl    a run of PPO a line: labels, seed, noise, beta, shape, measured (as `sweep` writes it)
 """
 

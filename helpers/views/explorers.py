@@ -15,6 +15,7 @@ import torch
 from .. import objectives
 from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
 from .live import series
+from .style import error_bars
 
 SKY = "#88CCEE"  # for areas; too light for lines
 
@@ -93,12 +94,11 @@ def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -
     """
     figure = go.Figure()
     for place, (name, rows) in enumerate(tables.items()):
-        bars = (rows["high"] - rows["estimate"]).round(4), (rows["estimate"] - rows["low"]).round(4)
         figure.add_scatter(
             x=(rows["labels"] * (1 + 0.06 * place)).round(1), y=rows["estimate"].round(4), name=name,
             mode="lines+markers", line={"color": INK[place], "dash": ("solid", "dash", "dot")[place % 3]},
             marker={"symbol": ("circle", "square", "diamond")[place % 3], "size": 9},
-            error_y={"type": "data", "symmetric": False, "array": bars[0], "arrayminus": bars[1]},
+            error_y=error_bars(rows, digits=4),
         )  # fmt: skip
     figure.add_hline(y=best, line={"dash": "dash", "color": GREY}, annotation_text="best possible")
     framed(figure, title, "labels", "accuracy on held-out pairs", 400)

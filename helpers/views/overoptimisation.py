@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from .card import GREY, INK, LABELLED, Card, Chart, framed, number
 from .live import SHORT, Samples
-from .style import PALETTE, styled
+from .style import PALETTE, error_bars, styled
 
 DISTANCE = "d = sqrt(KL), KL in nats"
 MEASURES = {"gold": "gain in gold reward", "proxy": "gain in proxy reward, sd"}
@@ -179,7 +179,7 @@ def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
         line={"color": GREY, "dash": "dash"},
     )  # fmt: skip
     figure.add_scatter(x=table["n"], y=table["estimate"].round(3), mode="markers", name="measured, 95 % interval",
-        error_y=_bars(table), marker={"color": PALETTE[1], "symbol": "diamond", "size": 10})  # fmt: skip
+        error_y=error_bars(table), marker={"color": PALETTE[1], "symbol": "diamond", "size": 10})  # fmt: skip
     ticks = table["n"].tolist()
     styled(figure, title, "n", "KL from the SFT policy, nats")
     return figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(n) for n in ticks])
@@ -193,7 +193,7 @@ def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = N
     rows = table[::-1]
     figure = go.Figure()
     figure.add_scatter(
-        x=rows["estimate"].round(3), y=rows["name"], mode="markers", error_x=_bars(rows), showlegend=False,
+        x=rows["estimate"].round(3), y=rows["name"], mode="markers", error_x=error_bars(rows), showlegend=False,
         marker={"size": 11, "color": INK[0]},
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY})
@@ -201,8 +201,3 @@ def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = N
         figure.add_vline(x=round(best, 3), line={"color": GREY, "dash": "dot"})
     styled(figure, title, x, "", height=150 + 34 * len(rows))
     return figure.update_yaxes(automargin=True)
-
-
-def _bars(rows: pd.DataFrame) -> dict:
-    above, below = rows["high"] - rows["estimate"], rows["estimate"] - rows["low"]
-    return {"type": "data", "symmetric": False, "array": above.round(3), "arrayminus": below.round(3)}

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .style import COLOURS, DASHES, PALETTE, styled
+from .style import COLOURS, DASHES, PALETTE, error_bars, styled
 
 # --- Policy gradient and clipping ---------------------------------------------
 
@@ -104,12 +104,7 @@ def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
         figure.add_bar(
             x=rows["model"],
             y=rows["estimate"].round(3),
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": (rows["high"] - rows["estimate"]).round(3),
-                "arrayminus": (rows["estimate"] - rows["low"]).round(3),
-            },
+            error_y=error_bars(rows),
             marker={"color": PALETTE[column - 1], "pattern": {"shape": ("", "/")[column - 1]}},
             row=1,
             col=column,

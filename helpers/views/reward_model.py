@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..statistics import Interval
-from .style import PALETTE, styled
+from .style import PALETTE, error_bars, styled
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 DASHES = ("solid", "dash", "dashdot", "dot")
@@ -27,7 +27,7 @@ def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: i
     figure.add_scatter(
         x=table["estimate"],
         y=np.arange(len(table)) + shift,
-        error_x=_error(table),
+        error_x=error_bars(table),
         mode="markers",
         marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "color": PALETTE[number]},
         name=name,
@@ -135,7 +135,7 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     for number, (name, table) in enumerate(tables.items()):
         figure.add_scatter(
             x=table["confidence"].round(3), y=table["estimate"].round(3), name=escape(name), mode="lines+markers",
-            error_y=_error(table), line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
+            error_y=error_bars(table), line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
             text=[f"{n} pairs" for n in table["n"]],
         )  # fmt: skip
@@ -143,12 +143,6 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     title = f"Where it is surest, it says {surest['confidence']:.0%} and is right on {surest['estimate']:.0%}"
     styled(figure, title, "confidence, P of the text that it prefers", "accuracy, with 95 % interval")
     return figure.update_xaxes(tickformat=".0%").update_yaxes(tickformat=".0%")
-
-
-def _error(table: pd.DataFrame) -> dict:
-    """The limits of an interval table as plotly's error bars."""
-    above, below = table["high"] - table["estimate"], table["estimate"] - table["low"]
-    return {"type": "data", "symmetric": False, "array": above.round(3), "arrayminus": below.round(3)}
 
 
 # --- Scores -------------------------------------------------------------------
@@ -199,7 +193,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
     figure = go.Figure()
     for number, (name, table) in enumerate(tables.items()):
         figure.add_scatter(
-            x=np.round(kl, 3), y=table["estimate"], name=escape(name), mode="lines+markers", error_y=_error(table),
+            x=np.round(kl, 3), y=table["estimate"], name=escape(name), mode="lines+markers", error_y=error_bars(table),
             line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
             marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9},
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
@@ -33,3 +34,9 @@ def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) 
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
     )
     return figure
+
+
+def error_bars(rows: pd.DataFrame, digits: int = 3) -> dict:
+    """The limits of an interval table (columns estimate, low, high) as plotly's error bars."""
+    above, below = rows["high"] - rows["estimate"], rows["estimate"] - rows["low"]
+    return {"type": "data", "symmetric": False, "array": above.round(digits), "arrayminus": below.round(digits)}
