@@ -260,12 +260,13 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     from .collection import write_checksums
+    from .experiments import make_all
     from .models.profiles import get_profile
-    from .sweep import Plan, Sweep, sweep
+    from .sweep import Plan, Sweep
     from .sweep_results import NAME, own_folder, write_results
 
     whole = Sweep(get_profile(args.profile), plan=Plan(seeds=args.seeds))
-    for part in sweep(whole, args.processes):
+    for part in make_all(whole, args.processes):
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
     folder = files.DATA / NAME if args.ship else own_folder(whole.profile.name)
     write_results(whole, folder)

@@ -1,29 +1,22 @@
 """The sweep of lab 05: reward models of many strengths, each pressed by best-of-n and by PPO, and what gold says.
 
-Its parts are written one by one, as JSON, into a folder of `runs/`; a sweep that was stopped goes on after the last
-whole ones. Training never sees the gold reward; it is noted beside. `overoptimisation_data` reads what came of it.
+Training never sees the gold reward; it is noted beside. `sweep_results` reads what came of it.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
 import random
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
-from . import files
 from .artifacts import Artifacts
 from .evaluation import pair_scores, sample
+from .experiments import Experiment
 from .models.generation import pad_left
 from .models.loading import prompt_ids
 from .models.profiles import Profile
@@ -125,20 +118,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """Where the parts of a sweep are, and how each of them is made: `make(part)`."""
+class Sweep(Experiment):
+    """What is in a sweep, and how each part of it is made."""
 
+    FOLDER = "sweep"
     profile: Profile
     plan: Plan = field(default_factory=Plan)
-    place: Path | None = None  # default: in runs/
-
-    @property
-    def folder(self) -> Path:
-        return self.place or files.RUNS / self.profile.name / "sweep"
+    place: Path | None = None
 
     @property
     def phases(self) -> list[list[str]]:
-        """The names of all parts. Those of a phase need the phases before, and not one another."""
         names = [proxy.name for proxy in self.plan.proxies]
         rewards, measured = [f"reward model, {name}" for name in names], ("scores", "margins")
         return [
@@ -148,14 +137,9 @@ class Sweep:
         ]
 
     def path(self, part: str) -> Path:
-        return self.folder / (f"{part}/reward.json" if part.startswith("reward model, ") else f"{part}.json")
-
-    def read(self, part: str) -> Any:
-        """What was written of a part that is no reward model."""
-        return json.loads(self.path(part).read_text("utf-8"))
+        return super().path(f"{part}/reward" if part.startswith("reward model, ") else part)
 
     def make(self, part: str) -> None:
-        """Make one part and write it, whole."""
         proxies = {proxy.name: proxy for proxy in self.plan.proxies}
         match part.split(", "):
             case "reward model", name:
@@ -170,7 +154,7 @@ class Sweep:
                 content = self._pool()
             case _:
                 content = self._ppo(next(run for run in self.plan.runs if run.name == part))
-        files.atomic_write(self.path(part), json.dumps(content, ensure_ascii=False) + "\n")
+        self.write(part, content)
 
     def _load(self, proxy: Proxy | None = None) -> SharedBase:
         reward = proxy and self.path(f"reward model, {proxy.name}").parent
@@ -242,55 +226,3 @@ def _shaped(shape: Shape, rewards: Sequence[Reward], seed: int) -> Reward:
 
 def _short(numbers) -> list[float]:
     return [round(float(number), 3) for number in numbers]
-
-
-def sweep(whole: Sweep, processes: int | None = None) -> Iterator[dict]:
-    """Make every part of a sweep that is missing; yields {"part", "made"} for each, as it is done.
-
-    processes: that make parts side by side, each on one core; default: as many as there are cores, and one on a GPU.
-    """
-    if processes is None:
-        processes = 1 if whole.profile.needs_gpu else os.cpu_count() or 1
-    with nullcontext() if processes == 1 else _workers(processes) as pool:
-        for phase in whole.phases:
-            missing = [part for part in phase if not whole.path(part).is_file()]
-            yield from ({"part": part, "made": False} for part in phase if part not in missing)
-            yield from ({"part": part, "made": True} for part in _made(whole, missing, pool))
-
-
-def _made(whole: Sweep, parts: Sequence[str], pool: ProcessPoolExecutor | None) -> Iterator[str]:
-    """Make the parts, in the pool's processes if there is one; yields each as it is done."""
-    if pool is None:
-        for part in parts:
-            whole.make(part)
-            yield part
-        return
-    futures = {pool.submit(whole.make, part): part for part in parts}
-    for done in as_completed(futures):
-        done.result()
-        yield futures[done]
-
-
-@contextmanager
-def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes of one thread each, since more threads than cores would wait on one another."""
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read as a process starts
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        os.environ.pop("OMP_NUM_THREADS")
-        if threads is not None:
-            os.environ["OMP_NUM_THREADS"] = threads
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would work on, unseen."""
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

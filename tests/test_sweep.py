@@ -14,11 +14,12 @@ import pytest
 from helpers import files
 from helpers import sweep as module
 from helpers.__main__ import main
+from helpers.experiments import make_all
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences
 from helpers.simulation.gold import gold_reward
-from helpers.sweep import Plan, Proxy, Run, Sweep, sweep
+from helpers.sweep import Plan, Proxy, Run, Sweep
 from helpers.sweep_results import (
     Policy,
     Pool,
@@ -53,13 +54,13 @@ def whole(tmp_path_factory):
         patch.setattr(module, "PPOConfig", Small)
         patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:40])
         found = Sweep(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
-        run = sweep(found, processes=1)
+        run = make_all(found, processes=1)
         first = [next(run) for _ in range(14)]  # four reward models, the pool, scores and margins, one policy
         run.close()
         assert all(part["made"] for part in first)
-        second = list(sweep(found, processes=1))
+        second = list(make_all(found, processes=1))
         assert [part["made"] for part in second] == [False] * 14 + [True] * 7
-        assert not any(part["made"] for part in sweep(found, processes=1))
+        assert not any(part["made"] for part in make_all(found, processes=1))
     return found
 
 
@@ -159,7 +160,7 @@ def test_a_part_that_is_lost_comes_out_as_it_was(whole):
         path = whole.path(name)
         before = path.read_bytes()
         path.unlink()
-        assert [part["part"] for part in sweep(whole, processes=1) if part["made"]] == [name]
+        assert [part["part"] for part in make_all(whole, processes=1) if part["made"]] == [name]
         assert path.read_bytes() == before
 
 
@@ -211,7 +212,7 @@ def test_processes_side_by_side_make_the_same_parts(tmp_path):
     found = {}
     for processes in (1, 2):
         written = Written(TINY, PLAN, tmp_path / str(processes))
-        parts = [part["part"] for part in sweep(written, processes)]
+        parts = [part["part"] for part in make_all(written, processes)]
         assert len(parts) == len(set(parts)) == 21
         found[processes] = {path.relative_to(written.folder) for path in written.folder.rglob("*.json")}
     assert found[1] == found[2] and len(found[1]) == 21
@@ -220,7 +221,7 @@ def test_processes_side_by_side_make_the_same_parts(tmp_path):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_fails_in_a_part_is_said(tmp_path, processes):
     with pytest.raises(LabError, match="the pool leaks"):
-        list(sweep(Written(replace(TINY, name="broken"), PLAN, tmp_path), processes))
+        list(make_all(Written(replace(TINY, name="broken"), PLAN, tmp_path), processes))
 
 
 def test_broken_results_are_named(results, tmp_path, capsys):
@@ -244,10 +245,10 @@ SLEEPER = """
 import sys, time
 from pathlib import Path
 from tests.test_sweep import PLAN, TINY, Sleeping
-from helpers.sweep import sweep
+from helpers.experiments import make_all
 
 if __name__ == "__main__":
-    list(sweep(Sleeping(TINY, PLAN, Path(sys.argv[1])), 2))
+    list(make_all(Sleeping(TINY, PLAN, Path(sys.argv[1])), 2))
 """
 
 
