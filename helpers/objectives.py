@@ -17,6 +17,10 @@ Sources
     Ackley et al. 1985          A learning algorithm for Boltzmann machines (temperature)
     Holtzman et al. 2020        The curious case of neural text degeneration (top-p)
     Ouyang et al. 2022          Training language models to follow instructions with human feedback (InstructGPT)
+    Kool et al. 2019            Buy 4 REINFORCE samples, get a baseline for free!
+    Ahmadian et al. 2024        Back to basics: revisiting REINFORCE style optimization (RLOO)
+    Shao et al. 2024            DeepSeekMath: pushing the limits of mathematical reasoning (GRPO)
+    Korbak et al. 2022          RL with KL penalties is better viewed as Bayesian inference
     Rafailov et al. 2023        Direct preference optimization: your language model is secretly a reward model
     Beirami et al. 2024         Theoretical guarantees on the best-of-n alignment policy
     Coste et al. 2024           Reward model ensembles help mitigate overoptimization
@@ -241,6 +245,20 @@ def reinforce_loss(logprobs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor
     return masked_mean(-advantages.detach() * logprobs, mask)
 
 
+def group_advantages(rewards: Tensor, scaled: bool) -> Tensor:
+    """Advantages of several completions of one prompt, each other's baseline: (prompts, group), as `rewards`.
+
+    scaled=False: the reward minus the mean of the *others* of its group, unbiased (Kool et al. 2019; RLOO, Ahmadian et
+    al. 2024). scaled=True: minus the mean of the whole group, over the group's standard deviation (GRPO, Shao et al.
+    2024), which divides by group - 1 in TRL; its 1e-4 leaves a group of equals at 0. A group has two or more.
+    """
+    if scaled:
+        deviation = rewards.std(dim=1, keepdim=True)
+        return (rewards - rewards.mean(dim=1, keepdim=True)) / (deviation + 1e-4)
+    mean_of_others = (rewards.sum(dim=1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+    return rewards - mean_of_others
+
+
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation: (advantages, returns), each (batch, response), 0 at padding.
 
@@ -287,6 +305,26 @@ def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask
 
 
 # --- Preferences without sampling ---------------------------------------------
+
+
+def best_policy(ref_logprobs: Tensor, rewards: Tensor, beta: float) -> Tensor:
+    """The policy of most E[r] - beta KL(policy || reference): log of reference * exp(r / beta) / Z, (completions,).
+
+    `ref_logprobs`, `rewards`: (completions,), of a finite set of completions of one prompt, whose probabilities sum to
+    1 (Rafailov et al. 2023, eq. 4). The reference is a prior, and the reward is evidence (Korbak et al. 2022). Z is a
+    sum over all completions: only because they are few here can anybody compute it.
+    """
+    return (ref_logprobs + rewards / beta).log_softmax(dim=0)
+
+
+def implied_reward(logprobs: Tensor, ref_logprobs: Tensor, beta: float) -> Tensor:
+    """The reward for which a policy is the best one: (completions,) of one prompt, mean 0.
+
+    beta * log(policy / reference), up to a constant, beta log Z(x), that nobody can know from the policy (Rafailov et
+    al. 2023, eq. 5); here it makes the mean 0. `logprobs`, `ref_logprobs`: (completions,).
+    """
+    rewards = beta * (logprobs - ref_logprobs)
+    return rewards - rewards.mean()
 
 
 def dpo_loss(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, beta: float = 0.1) -> Tensor:

@@ -1,12 +1,13 @@
-"""LoRA by hand against peft, and what trains."""
+"""LoRA by hand against peft, what trains, and several adapters in one."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from helpers.lora import lora_forward, lora_merge
+from helpers.lora import lora_forward, lora_merge, mixed_adapter, mixed_update
 
 sizes = st.integers(1, 6)
 
@@ -57,3 +58,59 @@ def test_the_base_gets_no_gradient_and_a_new_adapter_does_nothing():
     lora_forward(x, weight, a, b, 8).sum().backward()
     assert weight.grad is None and all(tensor.grad.any() for tensor in (x, a, b))
     assert torch.equal(lora_forward(x, weight, a, torch.zeros_like(b), 8), x @ weight.T)
+
+
+# --- Several adapters ---------------------------------------------------------
+
+
+def mixture(inner: int, outer: int, ranks: list[int], seed: int = 0):
+    """Adapters (a, b, scale) of one layer, and a weight for each, some of them negative."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    adapters = [(normal(rank, inner), normal(outer, rank), 8 / rank) for rank in ranks]
+    return adapters, normal(len(ranks)).tolist()
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(sizes, sizes, st.lists(sizes, min_size=1, max_size=4), st.integers(0, 2**31))
+def test_a_mixture_adds_what_each_adapter_adds_alone(inner, outer, ranks, seed):
+    adapters, weights = mixture(inner, outer, ranks, seed)
+    nothing = torch.zeros(outer, inner, dtype=torch.float64)
+    alone = [lora_merge(nothing, a, b, alpha=scale * len(a)) for a, b, scale in adapters]
+    update = mixed_update(adapters, weights)
+    torch.testing.assert_close(update, sum(weight * one for weight, one in zip(weights, alone, strict=True)))
+    torch.testing.assert_close(mixed_update(adapters, [2 * weight for weight in weights]), 2 * update)
+    torch.testing.assert_close(mixed_update(adapters + adapters[:1], [*weights, 0.0]), update)
+
+    a, b = mixed_adapter(adapters, weights)
+    assert a.shape == (sum(ranks), inner) and b.shape == (outer, sum(ranks))
+    torch.testing.assert_close(b @ a, update)
+
+
+def test_mixed_update_by_hand():
+    first = (torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0], [0.0]]), 2.0)
+    second = (torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0], [3.0]]), 1.0)
+    # averaged apart, the a's and the b's would give all four entries a value
+    assert mixed_update([first, second], [0.5, 0.5]).tolist() == [[2.0, 0.0], [0.0, 1.5]]
+    with pytest.raises(ValueError):
+        mixed_update([first, second], [1.0])
+
+
+def test_a_mixture_is_pefts_concatenation():
+    torch.manual_seed(0)
+    shapes, weights = {"first": (3, 6), "second": (2, 16)}, [0.7, 0.4]  # rank, alpha
+    configs = {name: LoraConfig(r=r, lora_alpha=alpha, target_modules=["0"]) for name, (r, alpha) in shapes.items()}
+    model = get_peft_model(nn.Sequential(nn.Linear(7, 4, bias=False)), configs["first"], adapter_name="first")
+    model.add_adapter("second", configs["second"])
+    layer = model.base_model.model[0]
+    for b in layer.lora_B.values():
+        nn.init.normal_(b.weight)
+    adapters = [(layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]) for name in shapes]
+    model.add_weighted_adapter(list(shapes), weights, "both", combination_type="cat")
+
+    theirs = layer.lora_A["both"].weight, layer.lora_B["both"].weight
+    torch.testing.assert_close(mixed_adapter(adapters, weights), theirs)
+    torch.testing.assert_close(mixed_update(adapters, weights), layer.get_delta_weight("both"))

@@ -7,6 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.stats import zscore
 from sklearn.metrics.pairwise import cosine_similarity as sklearn_cosine
 from torch.distributions import Categorical, kl_divergence
 from torch.nn import functional as F
@@ -263,6 +264,84 @@ def test_cosine_similarity_is_scikit_learns():
 # --- Policy gradient and PPO --------------------------------------------------
 
 
+def rloo_by_definition(rewards):
+    """Kool et al. 2019, in plain Python: each reward minus the mean of all others of its row."""
+    rows = rewards.tolist()
+    return [[r - sum(row[:i] + row[i + 1 :]) / (len(row) - 1) for i, r in enumerate(row)] for row in rows]
+
+
+@deterministic
+@given(seeds, st.integers(2, 6))
+def test_group_advantages_equal_their_definitions(seed, group):
+    rewards = 1e4 * torch.randn(3, group, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    rloo, grpo = (o.group_advantages(rewards, scaled) for scaled in (False, True))
+    torch.testing.assert_close(rloo, torch.tensor(rloo_by_definition(rewards), dtype=torch.float64))
+    torch.testing.assert_close(grpo, torch.tensor(zscore(rewards.numpy(), axis=1, ddof=1)), rtol=1e-4, atol=1e-4)
+    for advantages in (rloo, grpo):
+        torch.testing.assert_close(advantages.sum(1), torch.zeros(3, dtype=torch.float64))
+
+
+def test_group_advantages_by_hand():
+    rewards = torch.tensor([[1.0, 2.0, 6.0], [4.0, 4.0, 4.0]])
+    assert o.group_advantages(rewards, scaled=False).tolist() == [[-3.0, -1.5, 4.5], [0.0, 0.0, 0.0]]
+    scaled = o.group_advantages(rewards, scaled=True)
+    torch.testing.assert_close(scaled[0], torch.tensor([-2.0, -1.0, 3.0]) / math.sqrt(7), rtol=1e-4, atol=0)
+    assert scaled[1].tolist() == [0.0, 0.0, 0.0]
+
+
+@deterministic
+@given(seeds, st.floats(-5, 5), st.floats(0.5, 20))
+def test_a_groups_level_never_matters_and_its_scale_only_to_rloo(seed, level, unit):
+    rewards = torch.randn(3, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    moved = unit * rewards + level * torch.arange(3.0).unsqueeze(1)  # some prompts are easy
+    for scaled, factor, close in ((False, unit, 1e-9), (True, 1.0, 5e-3)):
+        expected = factor * o.group_advantages(rewards, scaled)
+        torch.testing.assert_close(o.group_advantages(moved, scaled), expected, rtol=0, atol=close)
+
+
+def test_the_leave_one_out_baseline_is_unbiased():
+    """Exactly, over all pairs of samples: the mean of advantage * grad log pi is the gradient of E[r]."""
+    logits, reward = torch.tensor([0.3, -0.2, 0.9]).double(), torch.tensor([1.0, 5.0, -2.0]).double()
+    policy = Categorical(logits=logits)
+    scores = torch.eye(3).double() - policy.probs  # grad log pi of each action
+    first, second = torch.meshgrid(torch.arange(3), torch.arange(3), indexing="ij")
+    pairs = torch.stack([first.flatten(), second.flatten()], dim=1)
+    advantages = o.group_advantages(reward[pairs], scaled=False)
+    chance = policy.probs[pairs].prod(1)
+    estimate = (chance[:, None] * (advantages.unsqueeze(-1) * scores[pairs]).mean(1)).sum(0)
+    exact = torch.func.grad(lambda x: (x.softmax(0) * reward).sum())(logits)
+    torch.testing.assert_close(estimate, exact)
+
+
+@pytest.mark.parametrize(("method", "scaled"), [("rloo", False), ("grpo", True)])
+def test_group_advantages_are_those_of_trl(checkpoint, tmp_path, method, scaled):
+    """Of its own samples: GRPO there divides by a standard deviation of group - 1, plus 1e-4."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    from helpers.training.groups import METHODS
+
+    rewards = [[1.0, 2.0, 6.0, -1.0], [3.0, 3.0, 3.0, 3.0]]
+    prompts = [{"prompt": "dog house"}] * 4 + [{"prompt": "cat"}] * 4
+    trainer_class, config_class, options = METHODS[method]
+    options = options | {
+        "num_generations": 4,
+        "per_device_train_batch_size": 8,
+        "max_completion_length": 3,
+        "beta": 0.0,
+    }
+    trainer = trainer_class(
+        LlamaForCausalLM.from_pretrained(checkpoint),
+        lambda completions, **_: sum(rewards, []),
+        args=config_class(str(tmp_path), use_cpu=True, bf16=False, report_to="none", **options),
+        train_dataset=Dataset.from_list(prompts),
+        processing_class=AutoTokenizer.from_pretrained(checkpoint),
+    )
+    trainer.model.train()
+    theirs = trainer._generate_and_score_completions(prompts)["advantages"]
+    torch.testing.assert_close(o.group_advantages(torch.tensor(rewards), scaled).flatten(), theirs)
+
+
 def gae_by_definition(rewards, values, gamma, lam):
     """Schulman et al. 2016, eq. 16: a double sum over one unpadded response, in plain Python."""
     n = len(rewards)
@@ -409,6 +488,62 @@ def test_gradients_agree_with_finite_differences():
 
 
 # --- Preferences without sampling ---------------------------------------------
+
+
+def finite_policies(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Two policies over seven completions, as log-probabilities, and rewards."""
+    x = torch.randn(3, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return x[0].log_softmax(0), x[1].log_softmax(0), 3 * x[2]
+
+
+def test_best_policy_by_hand():
+    even = torch.full((2,), 0.5).log()
+    best = o.best_policy(even, torch.tensor([0.2 * math.log(3.0), 0.0]), beta=0.2)
+    torch.testing.assert_close(best.exp(), torch.tensor([0.75, 0.25]))
+    ref = torch.tensor([0.8, 0.2]).log()
+    torch.testing.assert_close(o.best_policy(ref, torch.tensor([5.0, 5.0]), 0.1), ref)  # no reward is better
+
+
+@deterministic
+@given(seeds, st.floats(0.1, 10))
+def test_best_policy_is_its_formula_and_nothing_does_better(seed, beta):
+    ref, other, rewards = finite_policies(seed)
+
+    def objective(logprobs):
+        return (logprobs.exp() * (rewards - beta * (logprobs - ref))).sum()
+
+    best = o.best_policy(ref, rewards, beta)
+    weights = ref.exp() * (rewards / beta).exp()
+    torch.testing.assert_close(best.exp(), weights / weights.sum())
+    assert objective(best) >= max(objective(other), objective(ref)) - 1e-9
+    torch.testing.assert_close(objective(best), beta * weights.sum().log())  # which is beta log Z
+
+
+def test_best_policy_goes_from_the_reference_to_the_best_completion_without_overflow():
+    ref, _, rewards = finite_policies(0)
+    torch.testing.assert_close(o.best_policy(ref, rewards, 1e6), ref, atol=1e-4, rtol=0)
+    greedy = o.best_policy(ref.float(), 100 * rewards.float(), 1e-3)
+    assert greedy.isfinite().all() and greedy.argmax() == rewards.argmax() and greedy.max() == 0
+
+
+@deterministic
+@given(seeds, st.floats(0.05, 10))
+def test_implied_reward_gives_the_reward_back_but_for_its_mean(seed, beta):
+    ref, policy, rewards = finite_policies(seed)
+    implied = o.implied_reward(o.best_policy(ref, rewards, beta), ref, beta)
+    torch.testing.assert_close(implied, rewards - rewards.mean())
+    torch.testing.assert_close(o.best_policy(ref, o.implied_reward(policy, ref, beta), beta), policy)
+    # what Bradley-Terry makes of the implied rewards is DPO's loss: the constant cancels
+    implied = o.implied_reward(policy, ref, beta)
+    torch.testing.assert_close(
+        o.bradley_terry_loss(implied[:3], implied[3:6]), o.dpo_loss(policy[:3], policy[3:6], ref[:3], ref[3:6], beta)
+    )
+
+
+def test_implied_reward_by_hand():
+    logprobs, ref = torch.tensor([-1.0, -4.0, -7.0]), torch.tensor([-3.0, -4.0, -3.0])
+    assert o.implied_reward(logprobs, ref, beta=0.5).tolist() == pytest.approx([4 / 3, 1 / 3, -5 / 3])
+    assert o.implied_reward(ref, ref, beta=0.5).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_dpo_loss_by_hand():
