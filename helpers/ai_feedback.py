@@ -59,6 +59,12 @@ def chat_judge(chat: Callable[[str], str], criteria: str = CRITERIA) -> Judge:
     return judge
 
 
+def longer_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    """A judge that never reads: the text of more words is better, equally many are a tie."""
+    gaps = [len(x.split()) - len(y.split()) for x, y in zip(a, b, strict=True)]
+    return (np.sign(gaps) + 1) / 2
+
+
 def reading_judge(shared: SharedBase) -> Judge:
     """A judge made from the base model: it lists what the post says, and prefers the TL;DR that says more of it.
 

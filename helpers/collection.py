@@ -106,25 +106,34 @@ def _label(
     for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
         order = rng.sample(range(len(WRITERS)), len(WRITERS))
         for pair, (i, j) in enumerate((order[:2], order[2:])):
-            a, b = texts[i], texts[j]
-            if a.strip() == b.strip() or not a.strip() or not b.strip():
-                continue
-            annotator = rng.choice(list(ANNOTATORS.values()))
-            judgement = choose(annotator, score(prompt, a), score(prompt, b), rng)
-            if judgement.choice not in ("a", "b"):
-                continue
-            chosen, rejected = (a, b) if judgement.choice == "a" else (b, a)
-            winner, loser = (i, j) if judgement.choice == "a" else (j, i)
-            yield Preference(
-                prompt=prompt,
-                chosen=chosen,
-                rejected=rejected,
-                id=f"{split}-{number:05}-{pair}",
-                source=f"{sources[winner]}>{sources[loser]}",
-                annotator=annotator.name,
-                strength=judgement.strength,
-                split=split,
-            )
+            a, b = (texts[i], sources[i]), (texts[j], sources[j])
+            row = compared(prompt, a, b, rng, id=f"{split}-{number:05}-{pair}", split=split)
+            if row:
+                yield row
+
+
+def compared(
+    prompt: str, a: tuple[str, str], b: tuple[str, str], rng: random.Random, *, id: str, split: str
+) -> Preference | None:
+    """Two completions (text and writer of each), compared by an annotator drawn at random; None for equal or empty
+    texts, a tie or a skip."""
+    if a[0].strip() == b[0].strip() or not a[0].strip() or not b[0].strip():
+        return None
+    annotator = rng.choice(list(ANNOTATORS.values()))
+    judgement = choose(annotator, score(prompt, a[0]), score(prompt, b[0]), rng)
+    if judgement.choice not in ("a", "b"):
+        return None
+    (chosen, winner), (rejected, loser) = (a, b) if judgement.choice == "a" else (b, a)
+    return Preference(
+        prompt=prompt,
+        chosen=chosen,
+        rejected=rejected,
+        id=id,
+        source=f"{winner}>{loser}",
+        annotator=annotator.name,
+        strength=judgement.strength,
+        split=split,
+    )
 
 
 def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> None:

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -51,6 +51,11 @@ class Experiment(ABC):
 
     def write(self, part: str, content: Any) -> None:
         files.atomic_write(self.path(part), json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def short(numbers: Iterable[float]) -> list[float]:
+    """Numbers as an experiment keeps them, with three digits after the point."""
+    return [round(float(number), 3) for number in numbers]
 
 
 def make_all(experiment: Experiment, processes: int | None = None) -> Iterator[dict]:

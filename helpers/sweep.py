@@ -16,7 +16,7 @@ import torch
 
 from .artifacts import Artifacts
 from .evaluation import pair_scores, sample
-from .experiments import Experiment
+from .experiments import Experiment, short
 from .models.generation import pad_left
 from .models.loading import prompt_ids
 from .models.profiles import Profile
@@ -47,8 +47,7 @@ class Proxy:
 
     @property
     def steps(self) -> int:
-        """Three times over the labels in batches of 32, but at least 40 steps: fewer do not leave the start."""
-        return max(40, 3 * self.labels // 32)
+        return steps_for(self.labels)
 
     def pairs(self, rows: Sequence[Preference]) -> list[Preference]:
         """Its labels, drawn from `rows`; with noise, chosen and rejected are exchanged in so many."""
@@ -58,11 +57,20 @@ class Proxy:
 
     def train(self, profile: Profile, folder: Path) -> Iterator[dict]:
         """Train it and write it into `folder`; yields and returns as `train_reward_model`."""
-        # One scale for all: normalised on the same texts, and not on the labels that each has seen.
-        validation = load_preferences("validation")[:256]
-        reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
-        pairs = self.pairs(load_preferences("train"))
-        return train_reward_model(profile, pairs, seed=self.seed, steps=self.steps, reference=reference, output=folder)
+        return train_proxy(profile, self.pairs(load_preferences("train")), self.seed, self.steps, folder)
+
+
+def steps_for(labels: int) -> int:
+    """Three times over the labels in batches of 32, but at least 40 steps: fewer do not leave the start."""
+    return max(40, 3 * labels // 32)
+
+
+def train_proxy(profile: Profile, pairs: Sequence[Preference], seed: int, steps: int, folder: Path) -> Iterator[dict]:
+    """Train a reward model on `pairs` and write it into `folder`; yields and returns as `train_reward_model`."""
+    # One scale for all: normalised on the same texts, and not on the labels that each has seen.
+    validation = load_preferences("validation")[:256]
+    reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
+    return train_reward_model(profile, pairs, seed=seed, steps=steps, reference=reference, output=folder)
 
 
 def _turned(row: Preference) -> Preference:
@@ -180,12 +188,12 @@ class Sweep(Experiment):
         scores = [
             shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]) for row in self.read("pool")
         ]
-        return [_short(row) for row in scores]
+        return [short(row) for row in scores]
 
     def _margins(self, proxy: Proxy) -> list[float]:
         """Score of the chosen minus score of the rejected text of every test pair."""
         scores = pair_scores(self._load(proxy), load_preferences("test"))
-        return _short(scores["chosen"] - scores["rejected"])
+        return short(scores["chosen"] - scores["rejected"])
 
     def _ppo(self, run: Run) -> list[dict]:
         """The policy on the held-out prompts, every so many updates: its update, mean KL and share that ended; gold
@@ -207,8 +215,8 @@ class Sweep(Experiment):
                     "update": record["step"],
                     "kl": round(frame["kl"].mean(), 4),
                     "ended": frame["ended"].mean(),
-                    "gold": _short(frame["gold"]),
-                    "proxies": [_short(reward(prompts, texts)) for reward in rewards],
+                    "gold": short(frame["gold"]),
+                    "proxies": [short(reward(prompts, texts)) for reward in rewards],
                     "words": frame["words"].tolist(),
                     "completions": texts[:READ],
                 }
@@ -222,7 +230,3 @@ def _shaped(shape: Shape, rewards: Sequence[Reward], seed: int) -> Reward:
     if shape == "length penalty":
         return weighted_sum((1.0, rewards[seed]), (-A_WORD, lambda _, texts: [len(text.split()) for text in texts]))
     return rewards[seed]
-
-
-def _short(numbers) -> list[float]:
-    return [round(float(number), 3) for number in numbers]

@@ -74,7 +74,7 @@ PROFILES = {
         gated=False,
         sft=StageConfig(steps=150, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
         reward_model=StageConfig(steps=750, batch_size=32, micro_batch_size=32, learning_rate=2e-3),
-        dpo=StageConfig(steps=100, batch_size=32, micro_batch_size=32, learning_rate=5e-4),
+        dpo=StageConfig(steps=100, batch_size=32, micro_batch_size=32, learning_rate=1e-3),
     ),
     "llama2-7b": Profile(
         name="llama2-7b",

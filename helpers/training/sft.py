@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset
-from peft import get_peft_model
+from peft import PeftModel, get_peft_model
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
-from ..files import LabError, atomic_folder
+from ..files import LabError, atomic_folder, sha256
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
@@ -26,6 +26,7 @@ def train_sft(
     profile: Profile,
     demonstrations: Sequence[Demonstration],
     *,
+    start: Path | None = None,
     seed: int = 0,
     stage: StageConfig | None = None,
     steps: int | None = None,
@@ -34,6 +35,7 @@ def train_sft(
 ) -> Iterator[dict[str, float]]:
     """Train a LoRA adapter of the 4-bit base on the completions' tokens, given the prompts.
 
+    start: folder of an adapter to go on from; default: a new one.
     stage, steps: default to the profile's. output: folder for the adapter, written whole at the end.
     checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
     (`checkpoints.resumable` says what that adds to the records).
@@ -47,7 +49,12 @@ def train_sft(
     tokenizer = load_tokenizer(profile)
     dataset = sft_dataset(profile, tokenizer, demonstrations)
     set_seed(seed)
-    model = multiply_merged(get_peft_model(load_base(profile), lora_config(profile, "causal")))
+    base = load_base(profile)
+    if start:
+        model = PeftModel.from_pretrained(base, start, is_trainable=True)
+    else:
+        model = get_peft_model(base, lora_config(profile, "causal"))
+    model = multiply_merged(model)
     yield from train(
         SFTTrainer,
         SFTConfig,
@@ -57,6 +64,7 @@ def train_sft(
         names=RECORDED,
         seed=seed,
         checkpoint=checkpoint,
+        facts={"start": start and sha256(start / "adapter_model.safetensors")},
         train_dataset=dataset,
         processing_class=tokenizer,
     )
