@@ -214,6 +214,14 @@ def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
     return paired_difference(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
 
 
+def accuracy_gain_over_seeds(a: ArrayLike, b: ArrayLike) -> Interval:
+    """`accuracy_gain` where both judges were trained with several seeds, with an interval over seeds and pairs.
+
+    a, b: their margins (seeds, pairs), every seed on the same pairs.
+    """
+    return paired_difference_over_seeds(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
+
+
 def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """How often predictions of like confidence are right: a row for each of the `bins` of [0, 1] that holds any.
 

@@ -10,6 +10,7 @@ from helpers.evaluation import (
     Judged,
     accuracy,
     accuracy_gain,
+    accuracy_gain_over_seeds,
     accuracy_over_seeds,
     best_possible,
     compare_models,
@@ -162,6 +163,13 @@ def test_two_judges_are_compared_on_the_same_pairs():
     assert gain.estimate == pytest.approx(0.05) and gain.low > 0
     assert accuracy(better, 0 * better).low < accuracy(worse, 0 * worse).high
     assert accuracy_gain([0.0, 2.0], [5.0, -1.0]).estimate == pytest.approx(0.25)  # a tie is half right
+
+
+def test_gain_over_seeds_is_the_mean_of_the_gains_of_the_seeds():
+    a, b = np.array([[1.0, -1, 0], [1, 1, -1]]), np.array([[-1.0, -1, 1], [1, -1, -1]])
+    gain = accuracy_gain_over_seeds(a, b)
+    assert gain.estimate == pytest.approx(np.mean([accuracy_gain(*seed).estimate for seed in zip(a, b, strict=True)]))
+    assert (gain.n, gain.seeds) == (3, 2)
 
 
 def test_reliability_has_a_row_for_each_bin_that_holds_something():

@@ -18,6 +18,7 @@ from helpers.models.loading import completion_ids, load_base, load_tokenizer, lo
 from helpers.models.profiles import get_profile
 from helpers.training.reward_model import (
     load_reward_model,
+    new_reward_model,
     reward_dataset,
     score_texts,
     train_reward_model,
@@ -114,6 +115,33 @@ def test_scores_do_not_depend_on_the_batch(profile, tokenizer, trained):
     one, many = (scores(profile, trained[1], tokenizer, rows, "chosen", batch=n) for n in (1, 4))
     np.testing.assert_allclose(one, many, atol=1e-5)
     assert score_texts(profile, trained[1], tokenizer, [], []).shape == (0,)
+
+
+def test_full_fine_tuning_changes_every_weight(profile):
+    torch.manual_seed(0)
+    before = new_reward_model(profile, full=True).state_dict()
+    _, (model, _) = run(train_reward_model(profile, pairs(16), steps=2, full=True))
+    assert type(model).__name__ == "LlamaForSequenceClassification"
+    assert {p.dtype for p in model.parameters()} == {torch.float32}  # nothing is quantised
+    assert all(p.requires_grad for p in model.parameters())
+    assert [name for name, p in model.state_dict().items() if torch.equal(p, before[name])] == []
+
+
+def test_lora_leaves_the_base_as_it_is(profile):
+    def frozen(model):
+        return {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
+
+    set_seed(0)  # peft keeps the untrained head
+    before = frozen(new_reward_model(profile))
+    _, (model, _) = run(train_reward_model(profile, pairs(16), steps=2))
+    after = frozen(model)
+    assert before.keys() == after.keys() and all(torch.equal(p, before[name]) for name, p in after.items())
+    assert any(p.dtype == torch.uint8 for p in after.values())  # four bits, two in a byte
+
+
+def test_full_fine_tuning_is_not_stored(profile, tmp_path):
+    with pytest.raises(ValueError, match="not stored"):
+        next(train_reward_model(profile, pairs(16), full=True, output=tmp_path))
 
 
 def test_closing_early_stops_the_training_and_writes_nothing(profile, tmp_path):

@@ -59,6 +59,7 @@ def train_reward_model(
     reference: Sequence[tuple[str, str]] | None = None,
     output: Path | str | None = None,
     checkpoint: Checkpoint | None = None,
+    full: bool = False,
 ) -> Iterator[dict[str, float]]:
     """Train a LoRA adapter and a score head r on the 4-bit base.
 
@@ -70,12 +71,16 @@ def train_reward_model(
     output: folder for the adapter and reward.json (mean, std), written whole at the end.
     checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
     (`checkpoints.resumable` says what that adds to the records).
+    full: full fine-tuning instead: no adapter, nothing in 4 bits, every weight trains. It is there to be compared with
+    LoRA, and is neither stored nor gone on with: no `output`, no `checkpoint`. It needs a lower learning rate.
     Yields a record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) -
     r(rejected)), mean_reward, learning_rate; and seconds. Returns (model, Normalisation). Stops when closed, and
     then writes no adapter. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
     """
     if not pairs:
         raise LabError("there are no preference pairs to train on: give at least one")
+    if full and (output or checkpoint):
+        raise ValueError("full fine-tuning is not stored: leave out `output` and `checkpoint`")
     stage = replace(stage or profile.reward_model, **({} if steps is None else {"steps": steps}))
     if reference is None:
         sample = pairs[:REFERENCE_PAIRS]
@@ -83,7 +88,7 @@ def train_reward_model(
     tokenizer = load_tokenizer(profile)
     dataset = reward_dataset(profile, tokenizer, pairs, margins)
     set_seed(seed)
-    model = multiply_merged(get_peft_model(load_base(profile, head="score"), lora_config(profile, "score")))
+    model = new_reward_model(profile, full=full)
     yield from train(
         RewardTrainer,
         RewardConfig,
@@ -103,6 +108,13 @@ def train_reward_model(
             save_adapter(model, folder)
             (folder / "reward.json").write_text(json.dumps(asdict(normalisation), indent=2) + "\n")
     return model, normalisation
+
+
+def new_reward_model(profile: Profile, *, full: bool = False) -> nn.Module:
+    """An untrained reward model, its head drawn with torch's generator; full: as `train_reward_model` says."""
+    if full:
+        return load_base(profile, quantise=False, head="score").requires_grad_(True)
+    return multiply_merged(get_peft_model(load_base(profile, head="score"), lora_config(profile, "score")))
 
 
 def reward_dataset(
