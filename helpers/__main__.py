@@ -80,7 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
-    sweep = command("sweep", "overoptimisation: many reward models, each pressed by best-of-n and by PPO; two hours")
+    sweep = command(
+        "sweep", "make the experiment of lab 05 (overoptimisation) or of lab 06 (alignment) again; two hours"
+    )
+    names = ("overoptimisation", "alignment")
+    sweep.add_argument("experiment", nargs="?", choices=names, default=names[0], help="default: overoptimisation")
     sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
     sweep.add_argument("--processes", type=_positive, help="side by side, a core each; default: as many as cores")
     sweep.add_argument("--ship", action="store_true", help="write what was found to data/, for everybody")
@@ -260,20 +264,32 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     from .collection import write_checksums
-    from .experiments import make_all
+    from .experiments import make_all, own_folder
     from .models.profiles import get_profile
-    from .sweep import Plan, Sweep
-    from .sweep_results import NAME, own_folder, write_results
 
-    whole = Sweep(get_profile(args.profile), plan=Plan(seeds=args.seeds))
+    experiment, write_results = _experiment(args.experiment)
+    whole = experiment(get_profile(args.profile), args.seeds)
     for part in make_all(whole, args.processes):
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
-    folder = files.DATA / NAME if args.ship else own_folder(whole.profile.name)
+    folder = files.DATA / args.experiment if args.ship else own_folder(whole.profile.name, args.experiment)
     write_results(whole, folder)
     if args.ship:
         write_checksums()
     print(f"written to {files.shown(folder)}")
     return 0
+
+
+def _experiment(name: str):
+    """(profile, seeds) -> the experiment of that name, and what writes its results into a folder."""
+    if name == "alignment":
+        from . import alignment, alignment_results
+
+        return lambda profile, seeds: alignment.Alignment(
+            profile, alignment.Plan(seeds=seeds)
+        ), alignment_results.write_results
+    from . import sweep, sweep_results
+
+    return lambda profile, seeds: sweep.Sweep(profile, sweep.Plan(seeds=seeds)), sweep_results.write_results
 
 
 def _data(args: argparse.Namespace) -> int:

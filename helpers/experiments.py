@@ -11,14 +11,18 @@ import multiprocessing
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from . import files
+from .files import LabError, shown
 from .models.profiles import Profile
+
+Results = TypeVar("Results")
+Origin = Literal["yours", "shipped"]
 
 
 class Experiment(ABC):
@@ -56,6 +60,27 @@ class Experiment(ABC):
 def short(numbers: Iterable[float]) -> list[float]:
     """Numbers as an experiment keeps them, with three digits after the point."""
     return [round(float(number), 3) for number in numbers]
+
+
+def own_folder(profile: str, name: str) -> Path:
+    """Where the results of the reader's own experiment are."""
+    return files.RUNS / profile / "results" / name
+
+
+def load_shipped(profile: str, name: str, read: Callable[[Path, Origin], Results]) -> Results:
+    """What the reader's own experiment found, or else the shipped one, as `read` reads it. LabError if it is broken."""
+    for origin, place in {"yours": own_folder(profile, name), "shipped": files.DATA / name}.items():
+        if folder := files.find_folder(place):
+            try:
+                return read(folder, origin)
+            except (KeyError, TypeError, ValueError) as error:
+                raise LabError(
+                    f"{shown(folder)} is no result of this experiment ({error!r}): delete it, or restore it with git"
+                ) from None
+    raise LabError(
+        f"there is no {shown(files.DATA / name)}: restore it with git, or make your own with "
+        f"python -m helpers sweep {name}"
+    )
 
 
 def make_all(experiment: Experiment, processes: int | None = None) -> Iterator[dict]:

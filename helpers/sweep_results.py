@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from . import files
-from .files import LabError, shown
+from .experiments import Origin, load_shipped
+from .files import LabError
 from .objectives import best_of_n_kl
 from .overoptimisation import (
     Fit,
@@ -78,7 +79,7 @@ class Results:
     pool: Pool
     margins: dict[Proxy, np.ndarray]  # of each reward model on the test pairs: (pairs,), above 0 where it is right
     policies: list[Policy]
-    origin: Literal["yours", "shipped"]
+    origin: Origin
 
     def runs(self, kind: Kind, beta: float = 0.0, shape: str = "") -> list[Policy]:
         """The runs of PPO of one sort, seed by seed."""
@@ -219,25 +220,12 @@ def write_results(sweep: Sweep, folder: Path) -> None:
         files.write_jsonl(new / "policies.jsonl", runs)
 
 
-def own_folder(profile: str) -> Path:
-    """Where the results of the reader's own sweep are."""
-    return files.RUNS / profile / NAME
-
-
 def load_results(profile: str) -> Results:
     """What the reader's own sweep with `profile` found, or else the shipped one. Raises LabError if it is broken."""
-    for origin, place in {"yours": own_folder(profile), "shipped": files.DATA / NAME}.items():
-        if folder := files.find_folder(place):
-            try:
-                return _read(folder, origin)
-            except (KeyError, TypeError, ValueError) as error:
-                raise LabError(
-                    f"{shown(folder)} is no result of a sweep ({error!r}): delete it, or restore it with git"
-                ) from None
-    raise LabError(f"there is no {shown(place)}: restore it with git, or make your own with python -m helpers sweep")
+    return load_shipped(profile, NAME, _read)
 
 
-def _read(folder: Path, origin: Literal["yours", "shipped"]) -> Results:
+def _read(folder: Path, origin: Origin) -> Results:
     rows = [row for _, row in files.read_jsonl(folder / "pool.jsonl")]
     models = {Proxy(m["labels"], m["seed"], m["noise"]): m for _, m in files.read_jsonl(folder / "scores.jsonl")}
     pool = Pool(

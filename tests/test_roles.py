@@ -12,6 +12,7 @@ from peft import PeftModel
 
 from helpers.artifacts import check_adapter
 from helpers.files import LabError
+from helpers.lora import mixed_update
 from helpers.models.loading import load_base, load_tokenizer
 from helpers.models.roles import BASE, POLICY, REFERENCE, REWARD, SharedBase
 from helpers.training.reward_model import load_reward_model, score_texts
@@ -247,3 +248,51 @@ def test_a_policy_without_a_value_head_leaves_the_value_head(adapters, shared):
     shared.load_policy(adapters.sft)
     assert torch.equal(shared.value_head.weight, head)
     assert torch.equal(logprobs(shared, POLICY), logprobs(shared, REFERENCE))
+
+
+# --- More adapters on one base ------------------------------------------------
+
+
+def test_an_added_adapter_is_a_role_and_changes_no_other(shared, adapters, tmp_path):
+    move_policy(shared)
+    shared.write_policy(tmp_path)
+    before = {role: logprobs(shared, role) for role in (BASE, REFERENCE, POLICY)}
+    trained = len(shared.trainable_parameters())
+    shared.add_adapter("tuned", tmp_path)
+    assert torch.equal(logprobs(shared, "tuned"), before[POLICY])
+    assert all(torch.equal(logprobs(shared, role), values) for role, values in before.items())
+    assert len(shared.trainable_parameters()) == trained  # it is frozen
+    scores = shared.reward(PROMPTS, COMPLETIONS)
+    shared.complete(PROMPTS[:2], "tuned", max_new_tokens=2)
+    assert torch.equal(shared.reward(PROMPTS, COMPLETIONS), scores)
+
+
+def test_a_mixture_is_the_weighted_sum_of_the_updates(shared, tmp_path):
+    move_policy(shared)
+    shared.mix_adapters("alone", {POLICY: 1.0})
+    shared.mix_adapters("between", {POLICY: 0.25, REFERENCE: 0.75})
+    shared.mix_adapters("nothing", {POLICY: 1.0, REFERENCE: 0.0, "alone": -1.0})
+    assert torch.allclose(logprobs(shared, "alone"), logprobs(shared, POLICY), atol=1e-4)
+    assert torch.allclose(logprobs(shared, "nothing"), logprobs(shared, BASE), atol=1e-4)
+    layer = shared.peft.base_model.model.model.layers[0].self_attn.q_proj
+
+    def update(name):
+        return layer.scaling[name] * layer.lora_B[name].weight @ layer.lora_A[name].weight
+
+    assert torch.allclose(update("between"), 0.25 * update(POLICY) + 0.75 * update(REFERENCE), atol=1e-6)
+    parts = [(layer.lora_A[n].weight, layer.lora_B[n].weight, layer.scaling[n]) for n in (POLICY, REFERENCE)]
+    assert torch.allclose(update("between"), mixed_update(parts, [0.25, 0.75]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [POLICY, REFERENCE, BASE, "half", "a.b", ""])
+def test_a_name_that_is_taken_is_refused(shared, adapters, name):
+    with pytest.raises(LabError, match="another name"):
+        shared.add_adapter(name, adapters.sft)
+    with pytest.raises(LabError, match="another name"):
+        shared.mix_adapters(name, {POLICY: 1.0})
+
+
+def test_what_is_not_there_cannot_be_mixed(shared):
+    with pytest.raises(LabError, match="no adapter 'dpo' to mix: use some of policy, reference, reward"):
+        shared.mix_adapters("new", {POLICY: 0.5, "dpo": 0.5})
+    assert "new" not in shared.adapters

@@ -14,20 +14,20 @@ import pytest
 from helpers import files
 from helpers import sweep as module
 from helpers.__main__ import main
-from helpers.experiments import make_all
+from helpers.experiments import make_all, own_folder
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences
 from helpers.simulation.gold import gold_reward
 from helpers.sweep import Plan, Proxy, Run, Sweep
 from helpers.sweep_results import (
+    NAME,
     Policy,
     Pool,
     Results,
     best_of_n_curve,
     chosen_texts,
     load_results,
-    own_folder,
     policy_curve,
     policy_texts,
     stopped_early,
@@ -67,7 +67,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def results(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    write_results(whole, own_folder("tiny"))
+    write_results(whole, own_folder("tiny", NAME))
     return load_results("tiny")
 
 
@@ -225,9 +225,9 @@ def test_what_fails_in_a_part_is_said(tmp_path, processes):
 
 
 def test_broken_results_are_named(results, tmp_path, capsys):
-    path = own_folder("tiny") / "scores.jsonl"
+    path = own_folder("tiny", NAME) / "scores.jsonl"
     path.write_text('{"labels": 32}\n', "utf-8")
-    with pytest.raises(LabError, match="is no result of a sweep"):
+    with pytest.raises(LabError, match="is no result of this experiment"):
         load_results("tiny")
 
 

@@ -12,7 +12,7 @@ and, with all adapters off, the base model itself is still there.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -258,6 +258,40 @@ class SharedBase(nn.Module):
             hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]
             scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
         return (scores - self.score_mean) / self.score_std
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        """One more adapter on the same base, frozen, from a folder that holds one; `name` is a role from then on.
+
+        Raises LabError for a name that is taken, and for an adapter of another base.
+        """
+        self._check_new(name)
+        self.peft.add_adapter(name, _adapter_config(folder, self.profile))
+        set_peft_model_state_dict(self.peft, load_peft_weights(str(folder), device=str(self.device)), adapter_name=name)
+        self._freeze_all_but_policy()
+
+    def mix_adapters(self, name: str, weights: Mapping[str, float]) -> None:
+        """One more adapter, frozen: the sum of the updates of others, each times its weight; `name` is a role.
+
+        weights: role -> weight, of adapters that are there. The base counts as 0, so weights below 1 in all lead back
+        to it. Raises LabError for a name that is taken, and for a role without an adapter.
+        """
+        self._check_new(name)
+        if absent := [role for role in weights if role not in self.adapters]:
+            raise LabError(f"there is no adapter {absent[0]!r} to mix: use some of {', '.join(self.adapters)}")
+        # "cat" puts the thin matrices beside one another, which is the sum; "linear" would multiply across adapters.
+        self.peft.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
+        self._freeze_all_but_policy()
+
+    @property
+    def adapters(self) -> list[str]:
+        """The roles that have an adapter."""
+        return list(self.peft.peft_config)
+
+    def _check_new(self, name: str) -> None:
+        if name in (*self.adapters, BASE, REFERENCE):
+            raise LabError(f"{name!r} is a role already: give the adapter another name")
+        if not name or "." in name or hasattr(nn.ModuleDict, name):  # torch's own, such as "half"
+            raise LabError(f"{name!r} cannot name an adapter: give it another name")
 
     def load_policy(self, folder: Path) -> None:
         """Take the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""

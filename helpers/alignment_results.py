@@ -1,0 +1,216 @@
+"""What the experiment of lab 06 found, as the lab reads it: the reader's own if there is one, else the shipped one.
+
+policies.jsonl       a run a line: method, seed, beta, teacher, again (as `alignment.Run`), seconds (of the processor,
+                     in training), samples (drawn in training), measured (as `alignment` writes it)
+labels.jsonl         a teacher and seed a line: verdicts (1 where it agrees with the person, 0.5 for a tie)
+reward_models.jsonl  a reward model a line: source (a teacher, or which new labels), seed, labels, seconds, margins on
+                     the test pairs
+rounds.jsonl         a seed a line: margins of first and second reward models on new pairs, best possible accuracies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from . import files
+from .alignment import NEW, Again, Alignment, Run, Teacher
+from .evaluation import accuracy_over_seeds
+from .experiments import Origin, load_shipped
+from .overoptimisation import gain_curve
+from .statistics import Interval, bootstrap_interval, paired_difference_over_seeds
+from .sweep import Kind
+from .sweep_results import Curve, Pool, best_of_n_curve
+
+NAME = "alignment"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One run, measured at some steps of its training on the pool's prompts: means over the samples of each."""
+
+    run: Run
+    seconds: float  # of one core, for the training, without that of a reward model
+    samples: int  # that the training drew
+    steps: np.ndarray  # (points,)
+    kl: np.ndarray  # (points,), nats
+    gold: np.ndarray  # (points, prompts)
+    proxy: np.ndarray  # (points, prompts): by the reward model on people's labels of the same seed
+    words: np.ndarray  # (points, prompts)
+    ended: np.ndarray  # (points,), share of the completions that ended by themselves
+    completions: list[list[str]]  # of each point, for the first few prompts
+    likelier: dict[str, np.ndarray]  # "chosen", "rejected": training texts' gain in log-probability, nats a token
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    labels: int
+    seconds: float  # of one core
+    margins: np.ndarray  # (test pairs,), above 0 where it is right
+
+
+@dataclass(frozen=True)
+class Results:
+    policies: list[Policy]
+    verdicts: dict[tuple[Teacher, int], np.ndarray]
+    reward_models: dict[tuple[str, int], RewardModel]
+    rounds: list[dict]  # of each seed: margins[judge]["SFT" or "policy"], best["SFT" or "policy"]
+    origin: Origin
+
+    @property
+    def seeds(self) -> range:
+        return range(len(self.rounds))
+
+    def runs(self, method: str, beta: float, teacher: Teacher = "people", again: Again = "") -> list[Policy]:
+        """The runs of one sort, seed by seed. Raises LabError if there are none."""
+        wanted = (method, beta, teacher, again)
+        found = [p for p in self.policies if (p.run.method, p.run.beta, p.run.teacher, p.run.again) == wanted]
+        if not found:
+            raise files.LabError(f"the experiment holds no run with (method, beta, teacher, again) = {wanted}")
+        return sorted(found, key=lambda policy: policy.run.seed)
+
+    def betas(self, method: str) -> list[float]:
+        """The KL coefficients that a method was tried with, the largest first: the further on, the further it goes."""
+        return sorted({p.run.beta for p in self.policies if p.run.method == method and not p.run.again}, reverse=True)
+
+    def accuracy(self, source: str) -> Interval:
+        """How often the reward models of one sort are right about test pairs, over seeds and pairs."""
+        return accuracy_over_seeds([self.reward_models[source, seed].margins for seed in self.seeds])
+
+
+# --- Ways from preferences to a policy ----------------------------------------
+
+
+def frontier(results: Results, pool: Pool, kind: Kind, sizes: Sequence[int]) -> dict[str, Curve]:
+    """Gain over the SFT policy against the distance from it, for every way to use the same labels.
+
+    Of a way that samples in training, `at` is the update; of DPO the KL coefficient, of best-of-n the n.
+    """
+    curves = {}
+    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+        name = f"PPO, beta {beta:g}" if method == "PPO" else method
+        if method == "DPO":
+            groups = [results.runs(method, beta) for beta in results.betas(method)]
+            curves[name] = _curve(name, groups, [f"beta {beta:g}" for beta in results.betas(method)], pool, kind)
+        elif name not in curves:
+            runs = results.runs(method, beta)
+            curves[name] = _curve(name, [runs], [f"step {step}" for step in runs[0].steps], pool, kind)
+    best = best_of_n_curve(pool, kind, sizes)
+    curves["best of n"] = Curve("best of n", best.form, [f"n = {n}" for n in sizes], best.d, best.gold, best.proxy)
+    return curves
+
+
+def _curve(name: str, groups: Sequence[Sequence[Policy]], at: list, pool: Pool, kind: Kind) -> Curve:
+    """The points of all groups one after the other; a group is the same run with every seed."""
+
+    def of(what: str) -> np.ndarray:  # (points, seeds, ...)
+        return np.concatenate([np.stack([getattr(run, what) for run in runs], axis=1) for runs in groups])
+
+    d = np.sqrt(of("kl").mean(axis=1).clip(min=0))
+    gold = gain_curve(of("gold"), pool.gold.mean(-1))
+    return Curve(name, "RL", at, d, gold, gain_curve(of("proxy"), pool.of_kind(kind).mean(-1)))
+
+
+def texts(results: Results, pool: Pool, method: str, beta: float, step: int = -1) -> list[dict]:
+    """What the first seed's policy wrote at a point, a dict a prompt: prompt, before (a sample of the SFT policy),
+    completion, and the mean gold and proxy reward of that prompt's samples."""
+    run = results.runs(method, beta)[0]
+    return [
+        {"prompt": pool.prompts[post], "before": pool.completions[post][0], "completion": text}
+        | {"gold": float(run.gold[step, post]), "proxy": float(run.proxy[step, post])}
+        for post, text in enumerate(run.completions[step])
+    ]
+
+
+def last_gold(runs: Sequence[Policy]) -> np.ndarray:
+    """Gold rewards at the end of each run: (seeds, prompts)."""
+    return np.stack([run.gold[-1] for run in runs])
+
+
+def gain(runs: Sequence[Policy], pool: Pool) -> Interval:
+    """Gain in gold reward over the SFT policy at the end, over seeds and prompts."""
+    return paired_difference_over_seeds(last_gold(runs), pool.gold.mean(-1))
+
+
+def likelihood_gain(runs: Sequence[Policy], side: Literal["chosen", "rejected"]) -> Interval:
+    """By how much a method made the texts of its training pairs likelier than under SFT, nats a token; seeds pooled,
+    since each has pairs of its own."""
+    return bootstrap_interval(np.concatenate([run.likelier[side] for run in runs]))
+
+
+# --- Teachers and rounds ------------------------------------------------------
+
+
+def agreement(results: Results, teacher: Teacher) -> Interval:
+    """How often a teacher agrees with the person who labelled a pair, a tie counting half; seeds pooled."""
+    return bootstrap_interval(np.concatenate([results.verdicts[teacher, seed] for seed in results.seeds]))
+
+
+def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy"]) -> tuple[Interval, float]:
+    """How often a judge is right about new pairs that the SFT policy, or the first round's, wrote, and how often
+    anybody could be: seeds pooled, since each policy wrote pairs of its own."""
+    margins = np.concatenate([row["margins"][judge][writer] for row in results.rounds])
+    return bootstrap_interval((np.sign(margins) + 1) / 2), float(np.mean([r["best"][writer] for r in results.rounds]))
+
+
+# --- Files --------------------------------------------------------------------
+
+
+def write_results(experiment: Alignment, folder: Path) -> None:
+    """Write what a whole experiment found into `folder`, as the four files."""
+    plan, seeds = experiment.plan, range(experiment.plan.seeds)
+    runs = plan.runs + plan.taught + plan.rounds
+    policies = [asdict(run) | experiment.read(run.name) for run in runs]
+    labels = [
+        {"teacher": teacher, "seed": seed} | experiment.read(f"labels, {teacher}, seed {seed}")
+        for teacher in plan.teachers
+        for seed in seeds
+    ]
+    models = [
+        {"source": source, "seed": seed} | experiment.read(f"reward model, {source}, seed {seed}")
+        for source in (*plan.teachers, *NEW)
+        for seed in seeds
+    ]
+    rounds = [{"seed": seed} | experiment.read(f"judges, seed {seed}") for seed in seeds]
+    with files.atomic_folder(folder) as new:
+        files.write_jsonl(new / "policies.jsonl", policies)
+        files.write_jsonl(new / "labels.jsonl", labels)
+        files.write_jsonl(new / "reward_models.jsonl", models)
+        files.write_jsonl(new / "rounds.jsonl", rounds)
+
+
+def load_results(profile: str) -> Results:
+    """What the reader's own experiment with `profile` found, or else the shipped one. LabError if it is broken."""
+    return load_shipped(profile, NAME, _read)
+
+
+def _read(folder: Path, origin: Origin) -> Results:
+    def rows(name: str) -> list[dict]:
+        return [row for _, row in files.read_jsonl(folder / f"{name}.jsonl")]
+
+    models = {
+        (row["source"], row["seed"]): RewardModel(row["labels"], row["seconds"], np.array(row["margins"], float))
+        for row in rows("reward_models")
+    }
+    verdicts = {(row["teacher"], row["seed"]): np.array(row["verdicts"], float) for row in rows("labels")}
+    return Results([_policy(row) for row in rows("policies")], verdicts, models, rows("rounds"), origin)
+
+
+def _policy(row: dict) -> Policy:
+    points = pd.DataFrame(row["measured"])
+    likelier = row["measured"][-1]["likelihood"]
+    arrays = {name: np.array(points[name].tolist(), float) for name in ("kl", "gold", "proxy", "words", "ended")}
+    return Policy(
+        Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "again"))),
+        row["seconds"],
+        row["samples"],
+        steps=points["step"].to_numpy(),
+        completions=points["completions"].tolist(),
+        likelier={side: np.array(values, float) for side, values in likelier.items()},
+        **arrays,
+    )
