@@ -1,8 +1,7 @@
 """LoRA: a frozen weight and a trained update of low rank (Hu et al. 2022, LoRA: low-rank adaptation of large models).
 
 Names and shapes are peft's: `weight` (out, in), `a` (rank, in), `b` (out, rank); the update is (alpha / rank) b a, and
-`b` begins at 0, so a new adapter changes nothing. Where several adapters of one layer are mixed, each comes as
-(a, b, scale) with its scale, alpha / rank.
+`b` begins at 0, so a new adapter changes nothing.
 """
 
 from collections.abc import Sequence
@@ -10,6 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+Adapter = tuple[Tensor, Tensor, float]
+"""(a, b, scale), the scale being alpha / rank."""
 
 
 def lora_forward(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
@@ -27,7 +29,7 @@ def lora_merge(weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
     return weight + alpha / a.shape[0] * (b @ a)
 
 
-def mixed_update(adapters: Sequence[tuple[Tensor, Tensor, float]], weights: Sequence[float]) -> Tensor:
+def mixed_update(adapters: Sequence[Adapter], weights: Sequence[float]) -> Tensor:
     """The sum of weight * scale * b a, (out, in): what several adapters of one layer add to the base together.
 
     adapters: (a, b, scale) of each, whose ranks may differ. Updates add up, with any weights (task arithmetic, Ilharco
@@ -36,7 +38,7 @@ def mixed_update(adapters: Sequence[tuple[Tensor, Tensor, float]], weights: Sequ
     return sum(weight * scale * (b @ a) for (a, b, scale), weight in zip(adapters, weights, strict=True))
 
 
-def mixed_adapter(adapters: Sequence[tuple[Tensor, Tensor, float]], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+def mixed_adapter(adapters: Sequence[Adapter], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
     """One adapter (a, b), of scale 1, that does what `mixed_update` adds: a (ranks, in), b (out, ranks).
 
     The ranks add up: all a's stand below one another, with their scale and weight, and all b's side by side (peft's
