@@ -329,8 +329,13 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _size(case: Arguments) -> int:
-    return sum(np.size(value) if not isinstance(value, str) else len(value) for value in map(_plain, case.values()))
+def _size(value: Any) -> int:
+    """How many numbers and letters it holds."""
+    if isinstance(value, Mapping):
+        return sum(map(_size, value.values()))
+    if isinstance(value, tuple | list):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str) else np.size(_plain(value))
 
 
 def _is_stub(answer: Any) -> bool:

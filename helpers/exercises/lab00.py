@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import bandit, objectives, statistics
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
-from .questions import Choice, Forecast, Guess, Question
+from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
 
 # --- Supervised loss ----------------------------------------------------------
 
@@ -657,6 +657,6 @@ QUESTIONS = [
     Forecast(
         "ten_times_faster",
         "a learning rate ten times as large, 2.0 for 0.2: which way does the share of runs that find the best arm go?",
-        ("up", "no detectable difference", "down"),
+        DIRECTIONS,
     ),
 ]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .. import objectives, prompting
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
-from .questions import Choice, Forecast, Guess, Question
+from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
 
 WORDS = "dog cat car loan rent garden bread knee exam river vet boss roof seed tyre job".split()
 
@@ -622,7 +622,7 @@ QUESTIONS = [
     Forecast(
         "gold_at_high_temperature",
         "from T = 0.5 to T = 1.5, which way does the gold reward of the SFT model's TL;DRs go?",
-        ("up", "no detectable difference", "down"),
+        DIRECTIONS,
     ),
     Guess(
         "ppo_beats_base",
@@ -654,12 +654,12 @@ QUESTIONS = [
     Forecast(
         "steps_for_base",
         "steps before the answer, greedy: which way does the gold reward of the base model go?",
-        ("up", "no detectable difference", "down"),
+        DIRECTIONS,
     ),
     Forecast(
         "steps_for_ppo",
         "and that of the PPO model?",
-        ("up", "no detectable difference", "down"),
+        DIRECTIONS,
     ),
     Question(
         "equal_decoding",

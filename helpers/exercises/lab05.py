@@ -9,7 +9,7 @@ import numpy as np
 from .. import objectives, overoptimisation, statistics
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
-from .questions import Choice, Forecast, Guess, Question
+from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
 
 # --- Best-of-n from one pool --------------------------------------------------
 
@@ -291,8 +291,6 @@ EFFECT_SIZE = Exercise(
 
 EXERCISES = [EFFECT_SIZE, BEST_OF_N_CHANCES, RL_TURNING_POINT, CONSERVATIVE_SCORE]
 # --- Questions ----------------------------------------------------------------
-
-DIRECTIONS = ("up", "no detectable difference", "down")
 
 QUESTIONS = [
     Guess(

@@ -12,8 +12,7 @@ from .. import lora, objectives
 from ..lora import Adapter
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
-from .lab05 import DIRECTIONS
-from .questions import Choice, Forecast, Guess, Question
+from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
 
 # --- The policy that DPO aims at ----------------------------------------------
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The outcomes of a comparison, as `statistics.verdict` says them.
+DIRECTIONS = ("up", "no detectable difference", "down")
+
 
 @dataclass(frozen=True)
 class Choice:

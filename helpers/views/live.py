@@ -27,6 +27,12 @@ from .ppo import PANELS as PPO_PANELS
 PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
     "ppo": PPO_PANELS,
     "reward_model": {"loss": "loss, nats a pair", "accuracy": "accuracy on the batch"},
+    "dpo": {
+        "loss": "loss, nats a pair",
+        "accuracy": "pairs right, share of the batch",
+        "chosen_reward": "implicit reward of the chosen",
+        "rejected_reward": "implicit reward of the rejected",
+    },
     "sft": {"loss": "loss, nats a token", "token_accuracy": "next token right, share"},
 }
 REDRAW = 0.2  # seconds between two redraws, at least
