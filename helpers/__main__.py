@@ -312,6 +312,8 @@ def _data(args: argparse.Namespace) -> int:
         collection.ship("reward_model")
         _show(stages.ppo(profile), PPOConfig().updates, "ppo")
         collection.ship("ppo")
+        _show(stages.dpo(profile), profile.dpo.steps, "dpo")
+        collection.ship("dpo")
     if args.part in ("all", "recordings"):
         _show(stages.record_shipped(profile), None, "recordings")
     if args.part in ("all", "gallery"):

@@ -75,7 +75,7 @@ class Plan:
     betas: tuple[float, ...] = (0.05, 0.2)  # KL coefficients of PPO; the others' is the first
     dpo_betas: tuple[float, ...] = (0.1, 0.3)
     updates: int = 40
-    every: int = 8  # updates from one measurement of the policy to the next
+    every: int = 8  # updates from one measurement of the policy to the next; of other teachers and rounds: the last
     prompts: int = 64  # held out, for every measurement
     judged: int = 384  # other held-out posts, whose pairs test the judges of a second round
 
@@ -245,8 +245,9 @@ class Alignment(Experiment):
             seconds += time.process_time() - started
             if record is None:
                 break
-            if record["step"] % self.plan.every == 0 or record["step"] == self.plan.updates:
-                pairs = self._pairs(run.seed) if record["step"] == self.plan.updates else []
+            last, first_round = record["step"] == self.plan.updates, run in self.plan.runs
+            if last or (first_round and record["step"] % self.plan.every == 0):
+                pairs = self._pairs(run.seed) if last and first_round else []
                 measured.append(self._measured(shared, record["step"], pairs, judge))
         with files.atomic_folder(self.folder / run.name) as folder:
             shared.write_policy(folder)

@@ -44,7 +44,7 @@ class Policy:
     words: np.ndarray  # (points, prompts)
     ended: np.ndarray  # (points,), share of the completions that ended by themselves
     completions: list[list[str]]  # of each point, for the first few prompts
-    likelier: dict[str, np.ndarray]  # "chosen", "rejected": training texts' gain in log-probability, nats a token
+    likelier: dict[str, np.ndarray]  # "chosen", "rejected": by how much likelier these are, nats a token; or empty
 
 
 @dataclass(frozen=True)
@@ -137,25 +137,84 @@ def gain(runs: Sequence[Policy], pool: Pool) -> Interval:
     return paired_difference_over_seeds(last_gold(runs), pool.gold.mean(-1))
 
 
+def difference(a: Sequence[Policy], b: Sequence[Policy]) -> Interval:
+    """Gold reward at the end of one sort of run minus that of another, over seeds and prompts."""
+    return paired_difference_over_seeds(last_gold(a), last_gold(b))
+
+
 def likelihood_gain(runs: Sequence[Policy], side: Literal["chosen", "rejected"]) -> Interval:
     """By how much a method made the texts of its training pairs likelier than under SFT, nats a token; seeds pooled,
     since each has pairs of its own."""
     return bootstrap_interval(np.concatenate([run.likelier[side] for run in runs]))
 
 
+def ways_table(results: Results, pool: Pool) -> pd.DataFrame:
+    """Every way to use the labels of people, and its cost; means over seeds at the end of the run.
+
+    Columns: gain in gold reward, KL (nats), words, samples (drawn in training), and the seconds of one core that
+    reward model (0 where there is none) and policy took to train.
+    """
+    rows = {}
+    scored = np.mean([results.reward_models["people", seed].seconds for seed in results.seeds])
+    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+        runs = results.runs(method, beta)
+        rows[f"{method}, beta {beta:g}" if beta else method] = {
+            "gain in gold reward": str(gain(runs, pool)),
+            "KL": round(np.mean([run.kl[-1] for run in runs]), 2),
+            "words": round(np.mean([run.words[-1].mean() for run in runs])),
+            "samples": runs[0].samples,
+            "reward model, s": round(scored) if runs[0].samples else 0,
+            "policy, s": round(np.mean([run.seconds for run in runs])),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 # --- Teachers and rounds ------------------------------------------------------
 
 
-def agreement(results: Results, teacher: Teacher) -> Interval:
-    """How often a teacher agrees with the person who labelled a pair, a tie counting half; seeds pooled."""
-    return bootstrap_interval(np.concatenate([results.verdicts[teacher, seed] for seed in results.seeds]))
+def teachers_table(results: Results, pool: Pool, beta: float) -> pd.DataFrame:
+    """What each teacher's labels are worth: a row for each, people first.
+
+    Columns: agreement (how often it agrees with the person who labelled a pair, a tie counting half; seeds pooled),
+    accuracy (of the reward models trained on its labels, on people's test pairs) and gain (in gold reward, of PPO on
+    these), each with _low and _high; words (of the policies' texts).
+    """
+    rows = {}
+    for teacher in dict.fromkeys(teacher for teacher, _ in results.verdicts):
+        runs = results.runs("PPO", beta, teacher)
+        verdicts = np.concatenate([results.verdicts[teacher, seed] for seed in results.seeds])
+        row = {
+            "agreement": bootstrap_interval(verdicts),
+            "accuracy": results.accuracy(teacher),
+            "gain": gain(runs, pool),
+        }
+        rows[teacher] = {"words": np.mean([run.words[-1].mean() for run in runs])}
+        for what, interval in row.items():
+            rows[teacher] |= {what: interval.estimate, f"{what}_low": interval.low, f"{what}_high": interval.high}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy"]) -> tuple[Interval, float]:
-    """How often a judge is right about new pairs that the SFT policy, or the first round's, wrote, and how often
-    anybody could be: seeds pooled, since each policy wrote pairs of its own."""
+def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy"]) -> Interval:
+    """How often reward models are right about new pairs that the SFT policy, or the first round's, wrote.
+
+    judge: a source of reward models, "people" for the first round's. Seeds pooled: each policy has pairs of its own.
+    """
     margins = np.concatenate([row["margins"][judge][writer] for row in results.rounds])
-    return bootstrap_interval((np.sign(margins) + 1) / 2), float(np.mean([r["best"][writer] for r in results.rounds]))
+    return bootstrap_interval((np.sign(margins) + 1) / 2)
+
+
+def judges_table(results: Results) -> pd.DataFrame:
+    """`accuracy_on_new` of the reward models of both rounds, and the best that anybody could do."""
+    writers = {"SFT": "pairs of the SFT policy", "policy": "pairs of the tuned policy"}
+    judges = {"people": "first round"} | {what: f"second round, {what}" for what in NEW}
+    rows = {
+        name: {column: str(accuracy_on_new(results, judge, writer)) for writer, column in writers.items()}
+        for judge, name in judges.items()
+    }
+    rows["best possible"] = {
+        column: f"{np.mean([row['best'][writer] for row in results.rounds]):.2f}" for writer, column in writers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 # --- Files --------------------------------------------------------------------
@@ -203,7 +262,7 @@ def _read(folder: Path, origin: Origin) -> Results:
 
 def _policy(row: dict) -> Policy:
     points = pd.DataFrame(row["measured"])
-    likelier = row["measured"][-1]["likelihood"]
+    likelier = row["measured"][-1].get("likelihood", {})
     arrays = {name: np.array(points[name].tolist(), float) for name in ("kl", "gold", "proxy", "words", "ended")}
     return Policy(
         Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "again"))),

@@ -25,7 +25,7 @@ COMMANDS = {  # name: the command that makes it
     "ppo": "python -m helpers train ppo",
     "dpo": "python -m helpers train dpo",
 }
-LABS = {"reward_model": "02", "ppo": "03"}  # name: the lab that makes it too
+LABS = {"reward_model": "02", "ppo": "03", "dpo": "06"}  # name: the lab that makes it too
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.ai_feedback import chat_judge, reading_judge, relabel
+from helpers.ai_feedback import chat_judge, longer_judge, reading_judge, relabel
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.models.roles import SharedBase
@@ -54,6 +54,10 @@ def test_the_reading_judge_prefers_a_tldr_of_this_post(reader):
     assert sure.mean() > 0.9
     np.testing.assert_allclose(reader(prompts, own[1:] + own[:1], own), 1 - sure)
     assert (reader(prompts, own, own) == 0.5).all()
+
+
+def test_the_judge_by_length_counts_words():
+    assert longer_judge(["p"] * 3, ["one two", "one", "a-long-word"], ["one", "one two", "two"]).tolist() == [1, 0, 0.5]
 
 
 def test_relabelled_pairs_are_as_the_judge_sees_them():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
+from helpers.evaluation import completion_loss
 from helpers.files import LabError
 from helpers.models.loading import completion_ids, load_base, load_tokenizer, prompt_ids
+from helpers.models.roles import BASE, REFERENCE, SharedBase
 from helpers.training.sft import sft_dataset, train_sft
 from helpers.training.trl_stream import stream
 
@@ -169,3 +172,16 @@ def test_bad_input(profile, tmp_path):
         next(train_sft(profile, []))
     with pytest.raises(LabError, match="no such folder"):
         next(train_sft(replace(profile, base=str(tmp_path / "none")), pairs(4)))
+
+
+def test_it_can_go_on_from_an_adapter(profile, adapters):
+    """The first step from an adapter of random weights costs what that adapter costs, not what a new one does."""
+    rows = pairs(16)
+    first = {start: next(train_sft(profile, rows, start=start))["loss"] for start in (None, adapters.sft)}
+    shared = SharedBase.load(profile, sft=adapters.sft)
+    texts = [row.prompt for row in rows], [row.completion for row in rows]
+    tokens = np.array([len(ids) for ids in completion_ids(profile, shared.tokenizer, texts[1])])
+    for start, role in ((None, BASE), (adapters.sft, REFERENCE)):
+        expected = (completion_loss(shared, *texts, role) * tokens).sum() / tokens.sum()
+        assert first[start] == pytest.approx(expected, rel=1e-3)
+    assert first[None] != pytest.approx(first[adapters.sft], rel=1e-2)

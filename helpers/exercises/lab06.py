@@ -197,7 +197,7 @@ GROUP_ADVANTAGES = Exercise(
     title="Each other's baseline",
     minutes=10,
     difficulty=2,
-    deliver="Reward minus the mean of the *others* of its group (RLOO); if `scaled`, minus the mean of all of the "
+    deliver="Reward minus the mean of the others of its group (RLOO); if `scaled`, minus the mean of all of the "
     "group, over its standard deviation, and 0 where all are equal (GRPO): (prompts, group).",
     reference=objectives.group_advantages,
     cases=_groups,
@@ -394,7 +394,7 @@ QUESTIONS = [
     Guess("dpo_first_loss", "the loss of DPO's first step, in nats a pair?", 0, 2, 0.05, close=0.05),
     Forecast(
         "chosen_likelihood",
-        "after DPO, the log-probability of the *chosen* texts of the training pairs, against the SFT policy, goes",
+        "after DPO, the log-probability of the chosen texts of the training pairs, against the SFT policy, goes",
         DIRECTIONS,
     ),
     Question(

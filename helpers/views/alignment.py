@@ -83,7 +83,7 @@ def teachers_figure(table: pd.DataFrame, title: str) -> go.Figure:
 
 
 def mixing_figure(table: pd.DataFrame, title: str) -> go.Figure:
-    """Gold reward, and beside it KL, of mixtures (1 - share) SFT + share PPO. Columns share, estimate, low, high, kl."""
+    """Gold reward, and KL, of mixtures (1 - share) SFT + share PPO; columns share, estimate, low, high, kl."""
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     figure.add_scatter(
         x=table["share"], y=table["estimate"].round(3), error_y=error_bars(table), mode="lines+markers",
