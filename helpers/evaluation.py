@@ -217,7 +217,7 @@ def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
 def accuracy_gain_over_seeds(a: ArrayLike, b: ArrayLike) -> Interval:
     """`accuracy_gain` where both judges were trained with several seeds, with an interval over seeds and pairs.
 
-    a, b: their margins (seeds, pairs), every seed on the same pairs.
+    a, b: their margins (seeds, pairs), every seed on the same pairs; b may be (pairs,), of a judge that has no seed.
     """
     return paired_difference_over_seeds(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
 

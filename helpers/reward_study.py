@@ -54,13 +54,13 @@ class Variant:
 class Plan:
     """What a study holds. The default is what is shipped."""
 
-    margin_labels: tuple[int, ...] = (1024, 2048)  # for which each margin is tried
+    margin_labels: tuple[int, ...] = (1024,)  # for which each margin is tried
     labels: int = 1024  # of everything else that is tried for one number of labels
     ranks: tuple[int, ...] = (1, 4, 64)  # beside the profile's own, which the plain reward models have
-    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)  # learning rates tried for full fine-tuning
-    bases: tuple[BaseConfig, ...] = (
-        BaseConfig(hidden=32, intermediate=96, layers=2, heads=2),
-        BaseConfig(hidden=64, intermediate=192, layers=2, heads=2),
+    rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # learning rates tried for full fine-tuning
+    bases: tuple[BaseConfig, ...] = (  # as many steps for each weight as the shipped one had (Hoffmann et al. 2022)
+        BaseConfig(hidden=32, intermediate=96, layers=2, heads=2, steps=83, copy_steps=497, warmup=8),
+        BaseConfig(hidden=64, intermediate=192, layers=2, heads=2, steps=216, copy_steps=1297, warmup=22),
     )
     base_labels: tuple[int, ...] = (64, 256, 1024)
     seeds: int = 3
@@ -107,8 +107,7 @@ class RewardStudy(Experiment):
         what, _, rest = part.partition(", ")
         match what:
             case "reward model":
-                variant = next(variant for variant in self.variants if variant.name == part)
-                content = short(self._margins(variant, load_preferences("test")[: self.plan.pairs]))
+                content = self._reward_model(next(variant for variant in self.variants if variant.name == part))
             case "rate":
                 content = self._tried(float(rest))
             case "base":
@@ -118,21 +117,28 @@ class RewardStudy(Experiment):
         self.write(part, content)
 
     @property
-    def rate(self) -> float:
-        """The learning rate of full fine-tuning that was right about most of the validation pairs."""
-        tried = [self.read(f"rate, {rate:g}") for rate in self.plan.rates]
-        return max(tried, key=lambda row: row["accuracy"])["rate"]
+    def _best(self) -> dict:
+        """What was tried of full fine-tuning with the learning rate that was right about most validation pairs."""
+        return max((self.read(f"rate, {rate:g}") for rate in self.plan.rates), key=lambda tried: tried["accuracy"])
 
     def _tried(self, rate: float) -> dict:
-        """A learning rate of full fine-tuning, and the accuracy on validation pairs that it gives the first seed."""
-        margins = self._margins(Variant(self.plan.labels, 0, FULL), load_preferences("validation"), rate)
-        return {"rate": rate, "accuracy": pair_accuracy(margins, 0 * margins)}
+        """Full fine-tuning of the first seed with this learning rate: validation accuracy, margins on test pairs."""
+        validation, test = load_preferences("validation"), load_preferences("test")[: self.plan.pairs]
+        margins = self._margins(Variant(self.plan.labels, 0, FULL), [*validation, *test], rate)
+        judged, kept = margins[: len(validation)], margins[len(validation) :]
+        return {"rate": rate, "accuracy": pair_accuracy(judged, 0 * judged), "margins": short(kept)}
 
-    def _margins(self, variant: Variant, asked: Sequence[Preference], rate: float | None = None) -> np.ndarray:
+    def _reward_model(self, variant: Variant) -> list[float]:
+        """Margins on the test pairs. Full fine-tuning of the first seed has been tried, with the best rate too."""
+        if variant.rank == FULL and variant.seed == 0:
+            return self._best["margins"]
+        rate = self._best["rate"] if variant.rank == FULL else self.profile.reward_model.learning_rate
+        return short(self._margins(variant, load_preferences("test")[: self.plan.pairs], rate))
+
+    def _margins(self, variant: Variant, asked: Sequence[Preference], rate: float) -> np.ndarray:
         """Train a reward model; score of the chosen minus score of the rejected text of each pair that it is then asked
         about, in standard deviations of all these scores: (pairs,)."""
-        profile, proxy, full = self._profile(variant), Proxy(variant.labels, variant.seed), variant.rank == FULL
-        rate = rate or (self.rate if full else profile.reward_model.learning_rate)
+        profile, proxy = self._profile(variant), Proxy(variant.labels, variant.seed)
         model, _ = _result(
             train_reward_model(
                 profile,
@@ -140,7 +146,7 @@ class RewardStudy(Experiment):
                 seed=variant.seed,
                 stage=replace(profile.reward_model, steps=proxy.steps, learning_rate=rate),
                 margins=MARGINS.get(variant.margin),
-                full=full,
+                full=variant.rank == FULL,
             )
         )
         tokenizer, prompts = load_tokenizer(profile), [row.prompt for row in asked]

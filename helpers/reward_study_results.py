@@ -128,7 +128,7 @@ def write_results(study: RewardStudy, folder: Path) -> None:
         models = [asdict(variant) | {"margins": study.read(variant.name)} for variant in study.variants]
         files.write_jsonl(new / "models.jsonl", models)
         files.write_jsonl(new / "bases.jsonl", sorted(bases, key=lambda base: base["parameters"]))
-        files.write_jsonl(new / "rates.jsonl", rates)
+        files.write_jsonl(new / "rates.jsonl", [{key: row[key] for key in COLUMNS["rates"]} for row in rates])
         files.write_jsonl(new / "costs.jsonl", study.read(COSTS))
 
 
