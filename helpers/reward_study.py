@@ -56,7 +56,8 @@ class Plan:
 
     margin_labels: tuple[int, ...] = (1024,)  # for which each margin is tried
     labels: int = 1024  # of everything else that is tried for one number of labels
-    ranks: tuple[int, ...] = (1, 4, 64)  # beside the profile's own, which the plain reward models have
+    ranks: tuple[int, ...] = (1,)  # beside the profile's own, which the plain reward models have
+    costed: tuple[int, ...] = (4, 64)  # ranks of which a step's costs are measured as well, without reward models
     rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # learning rates tried for full fine-tuning
     bases: tuple[BaseConfig, ...] = (  # as many steps for each weight as the shipped one had (Hoffmann et al. 2022)
         BaseConfig(hidden=32, intermediate=96, layers=2, heads=2, steps=83, copy_steps=497, warmup=8),
@@ -65,7 +66,7 @@ class Plan:
     base_labels: tuple[int, ...] = (64, 256, 1024)
     seeds: int = 3
     pairs: int = 1000  # of the test split that every reward model is asked about
-    timed: int = 16  # steps of every method that are timed
+    timed: int = 8  # steps of every method that are timed
 
 
 def name_of(config: BaseConfig) -> str:
@@ -81,17 +82,16 @@ class RewardStudy(Experiment):
     plan: Plan = field(default_factory=Plan)
     place: Path | None = None
 
-    @property
-    def methods(self) -> list[int]:
-        """The ranks, the profile's own among them, and FULL."""
-        return [*sorted({*self.plan.ranks, self.profile.lora_rank}), FULL]
+    def methods(self, *others: int) -> list[int]:
+        """The ranks, with `others` and the profile's own among them, and FULL."""
+        return [*sorted({*self.plan.ranks, *others, self.profile.lora_rank}), FULL]
 
     @property
     def variants(self) -> list[Variant]:
         """All reward models, each once."""
         plan, own = self.plan, self.profile.lora_rank
         kinds = [(labels, own, margin, OWN) for labels in plan.margin_labels for margin in ("none", *MARGINS)]
-        kinds += [(plan.labels, rank, "none", OWN) for rank in self.methods]
+        kinds += [(plan.labels, rank, "none", OWN) for rank in self.methods()]
         kinds += [(labels, own, "none", name_of(base)) for base in plan.bases for labels in plan.base_labels]
         return [Variant(*kind[:1], seed, *kind[1:]) for kind, seed in product(dict.fromkeys(kinds), range(plan.seeds))]
 
@@ -176,9 +176,10 @@ class RewardStudy(Experiment):
 
     def _costs(self) -> list[dict]:
         """What a step of every method costs."""
-        profiles = [(self._profile(Variant(0, 0, rank)), rank == FULL) for rank in self.methods]
+        methods = self.methods(*self.plan.costed)
+        profiles = [(self._profile(Variant(0, 0, rank)), rank == FULL) for rank in methods]
         measured = step_costs(profiles, load_preferences("train"), self.plan.timed)
-        return [{"rank": rank} | asdict(costs) for rank, costs in zip(self.methods, measured, strict=True)]
+        return [{"rank": rank} | asdict(costs) for rank, costs in zip(methods, measured, strict=True)]
 
 
 def _result(stream: Iterator[dict]) -> Any:

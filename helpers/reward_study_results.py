@@ -88,19 +88,19 @@ def margin_table(results: StudyResults) -> pd.DataFrame:
 def method_table(results: StudyResults, labels: int = 1024) -> pd.DataFrame:
     """LoRA of several ranks and full fine-tuning of reward models: a row each, named "rank 1" ... "full".
 
-    Columns: accuracy on the test pairs (estimate, low, high), gain over the profile's rank (gain, gain_low, gain_high,
-    verdict); trained (weights that train); weights, gradients, optimizer and their sum, memory (bytes); time (seconds
-    of a step over those of the profile's rank, step by step: the median of these ratios; time_low, time_high: their
-    quartiles).
+    Columns: accuracy on the test pairs (estimate, low, high) and gain over the profile's rank (gain, gain_low,
+    gain_high, verdict), all missing where only the costs were measured; trained (weights that train); weights,
+    gradients, optimizer and their sum, memory (bytes); time (seconds of a step over those of the profile's rank, step
+    by step: the median of these ratios; time_low, time_high: their quartiles).
     """
     own = results.costs.set_index("rank").loc[results.own_rank]
+    compared = {variant.rank for variant in results.margins if variant.labels == labels}
     rows = {}
     for row in results.costs.itertuples():
         held = {what: getattr(row, what) for what in ("weights", "gradients", "optimizer")}
-        ratios = np.array(row.seconds) / np.array(own["seconds"])
-        low, time, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+        low, time, high = np.quantile(np.array(row.seconds) / own["seconds"], [0.25, 0.5, 0.75])
         rows["full" if row.rank == FULL else f"rank {row.rank}"] = (
-            _compared(results.of(labels, rank=row.rank), results.of(labels))
+            (_compared(results.of(labels, rank=row.rank), results.of(labels)) if row.rank in compared else {})
             | {"trained": row.trained, **held, "memory": sum(held.values())}
             | {"time": time, "time_low": low, "time_high": high}
         )

@@ -34,6 +34,7 @@ PLAN = Plan(
     margin_labels=(16,),
     labels=16,
     ranks=(2,),
+    costed=(3,),
     rates=(1e-4, 3e-3),
     bases=(BaseConfig(hidden=64, layers=1),),
     base_labels=(16,),
@@ -76,8 +77,8 @@ def results(whole, tmp_path, monkeypatch):
 def test_the_default_plan():
     study = RewardStudy(get_profile("tiny"))
     variants = study.variants
-    assert len({variant.name for variant in variants}) == len(variants) == 39
-    assert study.methods == [1, 4, 16, 64, FULL]
+    assert len({variant.name for variant in variants}) == len(variants) == 33
+    assert study.methods() == [1, 16, FULL] and study.methods(4, 64) == [1, 4, 16, 64, FULL]
     first, second, last = study.phases
     assert {part.split(",")[0] for part in first} == {"reward model", "rate", "base"} and last == [COSTS]
     assert all("full" in part or "base" in part for part in second)
@@ -138,6 +139,7 @@ def made_up(right: dict[Variant, float], n: int = 200) -> StudyResults:
     held = {"trained": 10, "weights": 1000, "gradients": 40, "optimizer": 80}
     costs = [
         {"rank": 4, **held, "seconds": [1.0, 2.0, 4.0]},
+        {"rank": 8, **held, "seconds": [1.0, 2.0, 4.0]},
         {"rank": FULL, **held, "weights": 4000, "seconds": [2.0, 3.0, 8.0]},
     ]
     empty = pd.DataFrame()
@@ -160,7 +162,7 @@ def test_margin_table():
 def test_method_table():
     right = seeds(64, 4, 0.7) | seeds(64, FULL, 0.5) | seeds(64, 4, 0.7, margin="small")
     table = method_table(made_up(right), labels=64)
-    assert table.index.tolist() == ["rank 4", "full"]
+    assert table.index.tolist() == ["rank 4", "rank 8", "full"] and np.isnan(table.loc["rank 8", "estimate"])
     full = table.loc["full"]
     assert full["gain"] == pytest.approx(-0.2) and full["verdict"] == "down" and full["memory"] == 4120
     assert (full["time"], table.loc["rank 4", "time"]) == (2.0, 1.0) and full["time_low"] == 1.75
