@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 
 import numpy as np
+import pandas as pd
 
 from helpers.statistics import Interval
 from helpers.views import reward_model as views
@@ -43,6 +45,25 @@ def test_titles_state_what_the_data_say():
     figure = views.best_of_n_figure({"gold reward": best}, [0.0, 1.204])
     assert figure.layout.title.text == "Gold reward: 0.80 with one sample, 0.55 with the best of 8"
     assert figure.layout.xaxis.ticktext == ("n = 1<br>0.00", "n = 8<br>1.20")
+
+
+def test_sizes_are_compared_at_the_most_labels_that_both_have_seen():
+    def line(labels, right):
+        return pd.DataFrame({"labels": labels, "estimate": right, "low": right, "high": right})
+
+    figure = views.sizes_figure({"9 weights": line([64, 256], [0.6, 0.7]), "99": line([256, 8000], [0.75, 0.8])}, 0.83)
+    check(figure, 2)
+    assert figure.layout.title.text == "256 labels: 70.0% on the smallest base, 75.0% on the largest"
+
+
+def test_every_cell_of_the_errors_has_its_interval():
+    shares = {EVIL: {"too long": Interval(0.5, 0.4, 0.6, 64), "empty": Interval(0.9, 0.8, 0.95, 64)}}
+    shares["words"] = {"too long": Interval(0.0, 0.0, 0.06, 64), "empty": Interval(1.0, 0.94, 1.0, 64)}
+    figure = views.errors_figure(shares)
+    check(figure, 1)
+    assert figure.data[0].text[1] == ["<b>0%</b><br>0% to 6%", "<b>100%</b><br>94% to 100%"]
+    assert "right on 50% of the pairs 'too long'" in unescape(figure.layout.title.text.replace("<br>", " "))
+    assert "<img" not in figure.layout.title.text + "".join(figure.data[0].y)
 
 
 def test_rows_are_named_from_the_top_and_their_names_shown_as_text():

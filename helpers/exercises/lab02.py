@@ -10,9 +10,10 @@ from scipy.special import expit
 from torch.nn import functional as F
 
 from .. import objectives, statistics
+from ..simulation.variants import ERRORS
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
-from .questions import Choice, Forecast, Guess, Question
+from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
 
 # --- The loss -----------------------------------------------------------------
 
@@ -597,9 +598,44 @@ QUESTIONS = [
         ("the one trained on these labels", "the one trained on the crowd's"),
     ),
     Forecast(
+        "larger_base",
+        "1,024 labels each: from the reward model on the smallest base to that on the largest, where does accuracy go?",
+        DIRECTIONS,
+    ),
+    Forecast(
+        "margin_gain",
+        "1,024 labels each: with Llama 2's small margin in the loss, where does accuracy go?",
+        DIRECTIONS,
+    ),
+    Forecast(
         "another_problem",
         "a perfect TL;DR and one with another post's problem in it: what does the reward model say of the perfect one?",
         ("higher", "lower", "no detectable difference"),
+    ),
+    Forecast(
+        "eight_words_more",
+        "eight words that state nothing are put before a perfect TL;DR: where does its score go?",
+        DIRECTIONS,
+    ),
+    Forecast("blind_spot", "which of these errors does your reward model miss most often?", ERRORS),
+    Question(
+        "why_by_error",
+        "Two judges are right on 80 % of the test pairs. Why look at kinds of errors?",
+        (
+            Choice(
+                "To find out which one is right more often",
+                "On the test pairs, neither. A sum over kinds would only weigh them in another way.",
+            ),
+            Choice(
+                "They may be wrong about different texts, and a policy will write what its judge cannot see",
+                "Yes: an average over the test pairs speaks of the texts in them, PPO chooses its own.",
+                True,
+            ),
+            Choice(
+                "To train on the errors",
+                "One could, but then they measure nothing any more. And the next error is another one.",
+            ),
+        ),
     ),
     Question(
         "normalise_when",

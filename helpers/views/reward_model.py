@@ -10,10 +10,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..statistics import Interval
+from .explorers import labels_figure
 from .style import PALETTE, error_bars, styled
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 DASHES = ("solid", "dash", "dashdot", "dot")
+FROM_WRONG_TO_RIGHT = ((0.0, "#ee8866"), (0.5, "#ffffff"), (1.0, "#77aadd"))  # a coin is white
 
 
 def interval_table(intervals: Mapping[str, Interval]) -> pd.DataFrame:
@@ -143,6 +145,38 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     title = f"Where it is surest, it says {surest['confidence']:.0%} and is right on {surest['estimate']:.0%}"
     styled(figure, title, "confidence, P of the text that it prefers", "accuracy, with 95 % interval")
     return figure.update_xaxes(tickformat=".0%").update_yaxes(tickformat=".0%")
+
+
+def sizes_figure(tables: Mapping[str, pd.DataFrame], best: float) -> go.Figure:
+    """Accuracy against the number of labels, a line for each base model (its table: labels, estimate, low, high), the
+    smallest first and the largest last; the title compares these two at the most labels that both have seen."""
+    smallest, *_, largest = (table.set_index("labels")["estimate"] for table in tables.values())
+    labels = max(set(smallest.index) & set(largest.index))
+    title = f"{labels:,} labels: {smallest[labels]:.1%} on the smallest base, {largest[labels]:.1%} on the largest"
+    return labels_figure(tables, best, title)
+
+
+def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
+    """Judge -> kind of error -> share of pairs in which the text without the error scores higher, as a table; the title
+    names the judge whose lowest share is highest."""
+    judges, kinds = list(shares), list(next(iter(shares.values())))
+    cells = [[shares[judge][kind] for kind in kinds] for judge in judges]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[escape(kind).replace(" ", "<br>", 1) for kind in kinds], y=[escape(judge) for judge in judges],
+            z=[[round(cell.estimate, 3) for cell in row] for row in cells], zmin=0, zmax=1, showscale=False,
+            text=[[f"<b>{c.estimate:.0%}</b><br>{c.low:.0%} to {c.high:.0%}" for c in row] for row in cells],
+            texttemplate="%{text}", textfont_color="black", hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+            colorscale=FROM_WRONG_TO_RIGHT, xgap=2, ygap=2,
+        )
+    )  # fmt: skip
+    worst = {judge: min(of, key=lambda kind: of[kind].estimate) for judge, of in shares.items()}
+    best = max(judges, key=lambda judge: shares[judge][worst[judge]].estimate)
+    lowest = shares[best][worst[best]]
+    title = f"Smallest blind spot: {escape(best)}, right on {lowest.estimate:.0%} of the pairs '{escape(worst[best])}'"
+    styled(figure, title, f"the one error; {lowest.n} pairs a cell, with 95 % interval", "", 130 + 48 * len(judges))
+    figure.update_layout(margin={"l": 170, "b": 80})
+    return figure.update_xaxes(tickangle=0).update_yaxes(autorange="reversed")
 
 
 # --- Scores -------------------------------------------------------------------
