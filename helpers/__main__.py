@@ -81,9 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
     sweep = command(
-        "sweep", "make the experiment of lab 05 (overoptimisation) or of lab 06 (alignment) again; two hours"
+        "sweep", "make the experiments of labs 02 (reward_study), 05 (overoptimisation) and 06 (alignment) again; hours"
     )
-    names = ("overoptimisation", "alignment")
+    names = ("overoptimisation", "alignment", "reward_study")
     sweep.add_argument("experiment", nargs="?", choices=names, default=names[0], help="default: overoptimisation")
     sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
     sweep.add_argument("--processes", type=_positive, help="side by side, a core each; default: as many as cores")
@@ -282,14 +282,18 @@ def _sweep(args: argparse.Namespace) -> int:
 def _experiment(name: str):
     """(profile, seeds) -> the experiment of that name, and what writes its results into a folder."""
     if name == "alignment":
-        from . import alignment, alignment_results
-
-        return lambda profile, seeds: alignment.Alignment(
-            profile, alignment.Plan(seeds=seeds)
-        ), alignment_results.write_results
-    from . import sweep, sweep_results
-
-    return lambda profile, seeds: sweep.Sweep(profile, sweep.Plan(seeds=seeds)), sweep_results.write_results
+        from . import alignment as module
+        from .alignment import Alignment as Experiment
+        from .alignment_results import write_results
+    elif name == "reward_study":
+        from . import reward_study as module
+        from .reward_study import RewardStudy as Experiment
+        from .reward_study_results import write_results
+    else:
+        from . import sweep as module
+        from .sweep import Sweep as Experiment
+        from .sweep_results import write_results
+    return lambda profile, seeds: Experiment(profile, module.Plan(seeds=seeds)), write_results
 
 
 def _data(args: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from .alignment import NEW, Again, Alignment, Run, Teacher
 from .evaluation import accuracy_over_seeds
 from .experiments import Origin, load_shipped
 from .overoptimisation import gain_curve
+from .simulation.gold import gold_reward
 from .statistics import Interval, bootstrap_interval, paired_difference_over_seeds
 from .sweep import Kind
 from .sweep_results import Curve, Pool, best_of_n_curve
@@ -118,11 +119,11 @@ def _curve(name: str, groups: Sequence[Sequence[Policy]], at: list, pool: Pool, 
 
 def texts(results: Results, pool: Pool, method: str, beta: float, step: int = -1) -> list[dict]:
     """What the first seed's policy wrote at a point, a dict a prompt: prompt, before (a sample of the SFT policy),
-    completion, and the mean gold and proxy reward of that prompt's samples."""
+    completion with its gold reward, and proxy, the mean proxy reward of that prompt's samples."""
     run = results.runs(method, beta)[0]
     return [
         {"prompt": pool.prompts[post], "before": pool.completions[post][0], "completion": text}
-        | {"gold": float(run.gold[step, post]), "proxy": float(run.proxy[step, post])}
+        | {"gold": gold_reward(pool.prompts[post], text), "proxy": float(run.proxy[step, post])}
         for post, text in enumerate(run.completions[step])
     ]
 

@@ -56,8 +56,7 @@ class Plan:
 
     margin_labels: tuple[int, ...] = (1024,)  # for which each margin is tried
     labels: int = 1024  # of everything else that is tried for one number of labels
-    ranks: tuple[int, ...] = (1,)  # beside the profile's own, which the plain reward models have
-    costed: tuple[int, ...] = (4, 64)  # ranks of which a step's costs are measured as well, without reward models
+    ranks: tuple[int, ...] = (1, 4, 64)  # beside the profile's own, which the plain reward models have
     rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3)  # learning rates tried for full fine-tuning
     bases: tuple[BaseConfig, ...] = (  # as many steps for each weight as the shipped one had (Hoffmann et al. 2022)
         BaseConfig(hidden=32, intermediate=96, layers=2, heads=2, steps=83, copy_steps=497, warmup=8),
@@ -82,16 +81,17 @@ class RewardStudy(Experiment):
     plan: Plan = field(default_factory=Plan)
     place: Path | None = None
 
-    def methods(self, *others: int) -> list[int]:
-        """The ranks, with `others` and the profile's own among them, and FULL."""
-        return [*sorted({*self.plan.ranks, *others, self.profile.lora_rank}), FULL]
+    @property
+    def methods(self) -> list[int]:
+        """The ranks, with the profile's own among them, and FULL."""
+        return [*sorted({*self.plan.ranks, self.profile.lora_rank}), FULL]
 
     @property
     def variants(self) -> list[Variant]:
         """All reward models, each once."""
         plan, own = self.plan, self.profile.lora_rank
         kinds = [(labels, own, margin, OWN) for labels in plan.margin_labels for margin in ("none", *MARGINS)]
-        kinds += [(plan.labels, rank, "none", OWN) for rank in self.methods()]
+        kinds += [(plan.labels, rank, "none", OWN) for rank in self.methods]
         kinds += [(labels, own, "none", name_of(base)) for base in plan.bases for labels in plan.base_labels]
         return [Variant(*kind[:1], seed, *kind[1:]) for kind, seed in product(dict.fromkeys(kinds), range(plan.seeds))]
 
@@ -176,10 +176,9 @@ class RewardStudy(Experiment):
 
     def _costs(self) -> list[dict]:
         """What a step of every method costs."""
-        methods = self.methods(*self.plan.costed)
-        profiles = [(self._profile(Variant(0, 0, rank)), rank == FULL) for rank in methods]
+        profiles = [(self._profile(Variant(0, 0, rank)), rank == FULL) for rank in self.methods]
         measured = step_costs(profiles, load_preferences("train"), self.plan.timed)
-        return [{"rank": rank} | asdict(costs) for rank, costs in zip(methods, measured, strict=True)]
+        return [{"rank": rank} | asdict(costs) for rank, costs in zip(self.methods, measured, strict=True)]
 
 
 def _result(stream: Iterator[dict]) -> Any:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from . import files
 from .evaluation import accuracy_gain_over_seeds, accuracy_over_seeds
-from .files import LabError, shown
+from .experiments import Origin, load_shipped
+from .files import LabError
 from .reward_study import COSTS, FULL, OWN, Margin, RewardStudy, Variant
 from .statistics import verdict
 
@@ -37,7 +37,7 @@ class StudyResults:
     bases: pd.DataFrame  # as bases.jsonl, by size; the last is the profile's own
     rates: pd.DataFrame
     costs: pd.DataFrame
-    origin: Literal["yours", "shipped"]
+    origin: Origin
 
     @property
     def own_rank(self) -> int:
@@ -132,25 +132,12 @@ def write_results(study: RewardStudy, folder: Path) -> None:
         files.write_jsonl(new / "costs.jsonl", study.read(COSTS))
 
 
-def own_folder(profile: str) -> Path:
-    """Where the results of the reader's own study are."""
-    return files.RUNS / profile / f"{NAME}_results"
-
-
 def load_results(profile: str) -> StudyResults:
     """What the reader's own study with `profile` found, or else the shipped one. Raises LabError if it is broken."""
-    for origin, place in {"yours": own_folder(profile), "shipped": files.DATA / NAME}.items():
-        if folder := files.find_folder(place):
-            try:
-                return _read(folder, origin)
-            except (KeyError, TypeError, ValueError) as error:
-                raise LabError(
-                    f"{shown(folder)} is no result of a reward study ({error!r}): delete it, or restore it with git"
-                ) from None
-    raise LabError(f"there is no {shown(place)}: restore it with git")
+    return load_shipped(profile, NAME, _read)
 
 
-def _read(folder: Path, origin: Literal["yours", "shipped"]) -> StudyResults:
+def _read(folder: Path, origin: Origin) -> StudyResults:
     def rows(name: str) -> list[dict]:
         return [row for _, row in files.read_jsonl(folder / f"{name}.jsonl")]
 

@@ -27,6 +27,7 @@ from helpers.experiments import make_all, own_folder
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences, read_prompts
+from helpers.simulation.gold import gold_reward
 from helpers.sweep import Proxy
 from helpers.sweep_results import Pool
 from helpers.training.ppo import PPOConfig
@@ -142,8 +143,9 @@ def test_curves_and_tables(results, pool):
     assert teachers.index.tolist() == ["people", "AI", "longer", "random errors"]
     assert teachers.loc["people", "agreement"] == 1 and teachers.loc["longer", "agreement"] < 1
     assert difference(ppo, ppo).estimate == 0
-    for row, gold in zip(texts(results, pool, "DPO", 0.1), results.runs("DPO", 0.1)[0].gold[-1], strict=True):
-        assert row["gold"] == gold and row["before"] == " a"
+    rows = texts(results, pool, "DPO", 0.1)
+    assert [row["completion"] for row in rows] == results.runs("DPO", 0.1)[0].completions[-1]
+    assert all(row["gold"] == gold_reward(row["prompt"], row["completion"]) and row["before"] == " a" for row in rows)
 
 
 def test_sft_on_the_chosen_makes_the_chosen_likelier(results):

@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from helpers import reward_study as module
-from helpers.experiments import make_all
+from helpers.experiments import make_all, own_folder
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
 from helpers.reward_study import COSTS, FULL, OWN, Plan, RewardStudy, Variant
 from helpers.reward_study_results import (
+    NAME,
     StudyResults,
     load_results,
     margin_table,
     method_table,
-    own_folder,
     size_table,
     write_results,
 )
@@ -34,7 +34,6 @@ PLAN = Plan(
     margin_labels=(16,),
     labels=16,
     ranks=(2,),
-    costed=(3,),
     rates=(1e-4, 3e-3),
     bases=(BaseConfig(hidden=64, layers=1),),
     base_labels=(16,),
@@ -70,7 +69,7 @@ def whole(profile, tmp_path_factory):
 @pytest.fixture
 def results(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    write_results(whole, own_folder("tiny"))
+    write_results(whole, own_folder("tiny", NAME))
     return load_results("tiny")
 
 
@@ -78,7 +77,7 @@ def test_the_default_plan():
     study = RewardStudy(get_profile("tiny"))
     variants = study.variants
     assert len({variant.name for variant in variants}) == len(variants) == 33
-    assert study.methods() == [1, 16, FULL] and study.methods(4, 64) == [1, 4, 16, 64, FULL]
+    assert study.methods == [1, 4, 16, 64, FULL]
     first, second, last = study.phases
     assert {part.split(",")[0] for part in first} == {"reward model", "rate", "base"} and last == [COSTS]
     assert all("full" in part or "base" in part for part in second)
@@ -176,10 +175,10 @@ def test_size_table():
 
 def test_broken_results_are_named(results):
     for name in ("models", "bases"):
-        path = own_folder("tiny") / f"{name}.jsonl"
+        path = own_folder("tiny", NAME) / f"{name}.jsonl"
         before = path.read_text("utf-8")
         path.write_text(json.dumps({"labels": 32}) + "\n", "utf-8")
-        with pytest.raises(LabError, match="is no result of a reward study"):
+        with pytest.raises(LabError, match="is no result of this experiment"):
             load_results("tiny")
         path.write_text(before, "utf-8")
 
