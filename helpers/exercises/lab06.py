@@ -511,11 +511,6 @@ QUESTIONS = [
             ),
         ),
     ),
-    Forecast(
-        "half_an_adapter",
-        "half of the PPO adapter and half of the SFT adapter, added together: where is the gold reward?",
-        ("about as with PPO", "between the two", "about as with SFT", "worse than both"),
-    ),
     Question(
         "several_behaviours",
         "One base model serves several behaviours, each tuned with LoRA. What has to be stored for each further one?",
@@ -538,6 +533,11 @@ QUESTIONS = [
                 "A prompt may call some of them up. But what LoRA has learned is in its own weights, and nowhere else.",
             ),
         ),
+    ),
+    Forecast(
+        "half_an_adapter",
+        "half of the PPO adapter and half of the SFT adapter, added together: where is the gold reward?",
+        ("about as with PPO", "between the two", "about as with SFT", "worse than both"),
     ),
     _accuracy("rank_one", "on what share of the test pairs is a reward model right whose adapter has rank 1?"),
     Question(
