@@ -392,6 +392,10 @@ QUESTIONS = [
         ),
     ),
     Guess("dpo_first_loss", "the loss of DPO's first step, in nats a pair?", 0, 2, 0.05, close=0.05),
+    _accuracy(
+        "implicit_accuracy",
+        "on what share of the held-out test pairs does DPO's implicit reward agree with the annotator?",
+    ),
     Forecast(
         "chosen_likelihood",
         "after DPO, the log-probability of the chosen texts of the training pairs, against the SFT policy, goes",
@@ -419,10 +423,6 @@ QUESTIONS = [
                 "Then the chosen one would rise. Probabilities sum to 1 over *all* texts, and these are two of them.",
             ),
         ),
-    ),
-    _accuracy(
-        "implicit_accuracy",
-        "on what share of the held-out test pairs does DPO's implicit reward agree with the annotator?",
     ),
     Forecast(
         "furthest_method",
