@@ -293,6 +293,25 @@ def test_a_name_that_is_taken_is_refused(shared, adapters, name):
 
 
 def test_what_is_not_there_cannot_be_mixed(shared):
-    with pytest.raises(LabError, match="no adapter 'dpo' to mix: use some of policy, reference, reward"):
+    with pytest.raises(LabError, match="no adapter 'dpo' to mix into 'new': use some of policy, reference, reward"):
         shared.mix_adapters("new", {POLICY: 0.5, "dpo": 0.5})
     assert "new" not in shared.adapters
+    shared.mix_adapters("new", {POLICY: 0.5})
+    with pytest.raises(LabError, match="no adapter 'new' to mix into 'new'"):
+        shared.mix_adapters("new", {"new": 2.0})
+    assert "new" in shared.adapters
+
+
+def test_an_adapter_takes_the_place_of_one_of_its_name(shared, adapters, tmp_path):
+    """A student runs a cell again, with another adapter."""
+    move_policy(shared)
+    shared.write_policy(tmp_path)
+    before = {role: logprobs(shared, role) for role in (BASE, REFERENCE, POLICY)}
+    shared.mix_adapters("mine", {POLICY: 2.0, REFERENCE: 1.0})  # of another rank
+    logprobs(shared, "mine")
+    shared.add_adapter("mine", adapters.sft)
+    assert torch.equal(logprobs(shared, "mine"), before[REFERENCE])
+    shared.add_adapter("mine", tmp_path)
+    assert torch.equal(logprobs(shared, "mine"), before[POLICY])
+    assert all(torch.equal(logprobs(shared, role), values) for role, values in before.items())
+    assert shared.adapters == [POLICY, REFERENCE, REWARD, "mine"]

@@ -262,10 +262,13 @@ class SharedBase(nn.Module):
     def add_adapter(self, name: str, folder: Path) -> None:
         """One more adapter on the same base, frozen, from a folder that holds one; `name` is a role from then on.
 
-        Raises LabError for a name that is taken, and for an adapter of another base.
+        It takes the place of one that was added by that name before. Raises LabError for a name that is not free, and
+        for an adapter of another base.
         """
-        self._check_new(name)
-        self.peft.add_adapter(name, _adapter_config(folder, self.profile))
+        self._check_free(name)
+        config = _adapter_config(folder, self.profile)
+        self._remove(name)
+        self.peft.add_adapter(name, config)
         set_peft_model_state_dict(self.peft, load_peft_weights(str(folder), device=str(self.device)), adapter_name=name)
         self._freeze_all_but_policy()
 
@@ -273,11 +276,14 @@ class SharedBase(nn.Module):
         """One more adapter, frozen: the sum of the updates of others, each times its weight; `name` is a role.
 
         weights: role -> weight, of adapters that are there. The base counts as 0, so weights below 1 in all lead back
-        to it. Raises LabError for a name that is taken, and for a role without an adapter.
+        to it. It takes the place of one that was added by that name before. Raises LabError for a name that is not
+        free, and for a role without an adapter.
         """
-        self._check_new(name)
-        if absent := [role for role in weights if role not in self.adapters]:
-            raise LabError(f"there is no adapter {absent[0]!r} to mix: use some of {', '.join(self.adapters)}")
+        self._check_free(name)
+        if absent := [role for role in weights if role not in self.adapters or role == name]:
+            others = ", ".join(role for role in self.adapters if role != name)
+            raise LabError(f"there is no adapter {absent[0]!r} to mix into {name!r}: use some of {others}")
+        self._remove(name)
         # "cat" puts the thin matrices beside one another, which is the sum; "linear" would multiply across adapters.
         self.peft.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
         self._freeze_all_but_policy()
@@ -287,11 +293,16 @@ class SharedBase(nn.Module):
         """The roles that have an adapter."""
         return list(self.peft.peft_config)
 
-    def _check_new(self, name: str) -> None:
-        if name in (*self.adapters, BASE, REFERENCE):
+    def _check_free(self, name: str) -> None:
+        if name in (POLICY, REFERENCE, REWARD, BASE):
             raise LabError(f"{name!r} is a role already: give the adapter another name")
         if not name or "." in name or hasattr(nn.ModuleDict, name):  # torch's own, such as "half"
             raise LabError(f"{name!r} cannot name an adapter: give it another name")
+
+    def _remove(self, name: str) -> None:
+        """Make room for an adapter of that name: a cell that adds one can be run again."""
+        if name in self.adapters:
+            self.peft.delete_adapter(name)
 
     def load_policy(self, folder: Path) -> None:
         """Take the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""
