@@ -237,7 +237,7 @@ class Alignment(Experiment):
             shared.load_policy(self.folder / Run(run.method, run.seed, run.beta).name)
         draws = run.seed + (100 if run.again else 0)  # of prompts, in another order than in the first round
         config = PPOConfig.of(self.profile, seed=draws, beta=run.beta, updates=self.plan.updates)
-        compared = run in self.plan.runs  # with other ways, along the whole run
+        whole = run in self.plan.runs  # its way is shown, not its end alone
         prompts = [row.prompt for row in read_prompts("train")]
         training, measured, seconds = ONLINE[run.method](shared, prompts, shared.reward, config), [], 0.0
         while True:
@@ -247,8 +247,8 @@ class Alignment(Experiment):
             if record is None:
                 break
             last = record["step"] == self.plan.updates
-            if last or (compared and record["step"] % self.plan.every == 0):
-                pairs = self._pairs(run.seed) if last and compared else []
+            if last or (whole and record["step"] % self.plan.every == 0):
+                pairs = self._pairs(run.seed) if last and whole else []
                 measured.append(self._measured(shared, record["step"], pairs, judge))
         with files.atomic_folder(self.folder / run.name) as folder:
             shared.write_policy(folder)
@@ -286,8 +286,8 @@ class Alignment(Experiment):
     # --- Another round ---------------------------------------------------------------------------
 
     def _new_labels(self, what: Again, seed: int) -> dict:
-        """Pairs that the policy of the first round (or the SFT policy) writes, as people label them: at most as many as in
-        the first round for the prompts that it was trained on, to learn from ("train"), and others to test with."""
+        """Pairs that the policy of the first round (or the SFT policy) writes, as people label them: at most as many as
+        in the first round for the prompts that it was trained on, to learn from ("train"), and others to test with."""
         shared, role = self._load(None, seed), REFERENCE
         if what == NEW[1]:
             shared.load_policy(self.folder / Run("PPO", seed, self.plan.betas[0]).name)
