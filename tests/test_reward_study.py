@@ -76,7 +76,7 @@ def results(whole, tmp_path, monkeypatch):
 def test_the_default_plan():
     study = RewardStudy(get_profile("tiny"))
     variants = study.variants
-    assert len({variant.name for variant in variants}) == len(variants) == 33
+    assert len({variant.name for variant in variants}) == len(variants) == 39
     assert study.methods == [1, 4, 16, 64, FULL]
     first, second, last = study.phases
     assert {part.split(",")[0] for part in first} == {"reward model", "rate", "base"} and last == [COSTS]
