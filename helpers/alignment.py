@@ -72,6 +72,7 @@ class Plan:
     labels: int = 1024  # pairs that each way sees; in a second round as many new ones
     seeds: int = 3
     teachers: tuple[Teacher, ...] = ("people", "AI", "longer", "random errors")
+    online: tuple[str, ...] = tuple(ONLINE)
     betas: tuple[float, ...] = (0.05, 0.2)  # KL coefficients of PPO; the others' is the first
     dpo_betas: tuple[float, ...] = (0.1, 0.3)
     updates: int = 40
@@ -82,7 +83,8 @@ class Plan:
     @property
     def runs(self) -> list[Run]:
         """Those on the labels of people, in one round."""
-        online = [("PPO", beta) for beta in self.betas] + [(name, self.betas[0]) for name in ONLINE if name != "PPO"]
+        online = [("PPO", beta) for beta in self.betas]
+        online += [(name, self.betas[0]) for name in self.online if name != "PPO"]
         direct = [("DPO", beta) for beta in self.dpo_betas] + [("SFT on the chosen", 0.0)]
         return [Run(name, seed, beta) for name, beta in online + direct for seed in range(self.seeds)]
 

@@ -33,7 +33,9 @@ from helpers.sweep_results import Pool
 from helpers.training.ppo import PPOConfig
 
 TINY = get_profile("tiny")
-PLAN = Plan(labels=16, seeds=1, betas=(0.05,), dpo_betas=(0.1,), updates=2, every=1, prompts=2, judged=4)
+PLAN = Plan(
+    labels=16, seeds=1, online=("PPO", "RLOO"), betas=(0.05,), dpo_betas=(0.1,), updates=2, every=1, prompts=2, judged=4
+)
 
 
 class Small:
@@ -47,7 +49,6 @@ def whole(tmp_path_factory):
     """An experiment that was stopped once, and what its second run yielded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PPOConfig", Small)
-        patch.setattr(module, "ONLINE", {name: module.ONLINE[name] for name in ("PPO", "RLOO")})
         patch.setattr(module, "steps_for", lambda labels: 1)
         patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:20])
         patch.setattr(module, "read_prompts", lambda split: read_prompts(split)[:12])
