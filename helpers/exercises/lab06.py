@@ -403,7 +403,7 @@ QUESTIONS = [
     ),
     Question(
         "falling_chosen",
-        "How can DPO's loss fall while the chosen texts get *less* likely?",
+        "How can DPO's loss fall while the chosen texts get less likely?",
         (
             Choice(
                 "It cannot: there must be a mistake in the sign",

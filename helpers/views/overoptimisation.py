@@ -84,7 +84,7 @@ class PointReader:
     """The curves, and the texts behind the point that is chosen: by a click on it, or from a list and a slider.
 
     curves: as for `curves_figure`. texts: (curve, at) -> rows with prompt, before, completion, and the gold and proxy
-    reward of the completion. unit: what `at` counts.
+    reward of the completion. unit: what `at` counts; empty where it says so itself.
     """
 
     def __init__(self, curves: pd.DataFrame, texts: Callable[[str, int], Sequence[Mapping]], unit: str) -> None:
@@ -117,10 +117,14 @@ class PointReader:
             self.at.value = self._at[name][place]
 
     @property
+    def _place(self) -> str:
+        return f"{self.unit} {self.at.value}".strip()
+
+    @property
     def headline(self) -> str:
         gold, proxy = (self._row(measure) for measure in MEASURES)
         return (
-            f"{self.curve.value}, {self.unit} {self.at.value}, d = {gold['d']:.2f}: gold {gold['estimate']:+.2f}"
+            f"{self.curve.value}, {self._place}, d = {gold['d']:.2f}: gold {gold['estimate']:+.2f}"
             f" [{gold['low']:.2f}, {gold['high']:.2f}], proxy {proxy['estimate']:+.2f} sd"
         )
 
@@ -150,7 +154,7 @@ class PointReader:
             for row in self.texts(self.curve.value, self.at.value)
         ]
         headings = ["prompt", "SFT policy", "here", "gold reward", "proxy reward"]
-        return {"caption": f"Texts at {self.unit} {self.at.value}", "headings": headings, "rows": rows, "hold": False}
+        return {"caption": f"Texts at {self._place}", "headings": headings, "rows": rows, "hold": False}
 
     def _choose_curve(self, _) -> None:
         options = self._at[self.curve.value]
