@@ -81,6 +81,11 @@ class Plan:
     judged: int = 384  # other held-out posts, whose pairs test the judges of a second round
 
     @property
+    def others(self) -> list[Teacher]:
+        """The teachers that are not people."""
+        return [teacher for teacher in self.teachers if teacher != "people"]
+
+    @property
     def runs(self) -> list[Run]:
         """Those on the labels of people, in one round."""
         online = [("PPO", beta) for beta in self.betas]
@@ -91,8 +96,7 @@ class Plan:
     @property
     def taught(self) -> list[Run]:
         """PPO on the labels of other teachers."""
-        others = [teacher for teacher in self.teachers if teacher != "people"]
-        return [Run("PPO", seed, self.betas[0], teacher) for teacher in others for seed in range(self.seeds)]
+        return [Run("PPO", seed, self.betas[0], teacher) for teacher in self.others for seed in range(self.seeds)]
 
     @property
     def rounds(self) -> list[Run]:
@@ -125,13 +129,12 @@ class Alignment(Experiment):
     @property
     def phases(self) -> list[list[str]]:
         plan, seeds = self.plan, range(self.plan.seeds)
-        others = [teacher for teacher in plan.teachers if teacher != "people"]
         offline = [run.name for run in plan.runs if run.method in DIRECT]
         return [
             [f"labels, {teacher}, seed {seed}" for teacher in plan.teachers for seed in seeds],
             [f"reward model, people, seed {seed}" for seed in seeds],
             [run.name for run in plan.runs if run.method not in DIRECT] + offline,
-            [f"reward model, {teacher}, seed {seed}" for teacher in others for seed in seeds],
+            [f"reward model, {teacher}, seed {seed}" for teacher in plan.others for seed in seeds],
             [run.name for run in plan.taught],
             [f"new labels, {what}, seed {seed}" for what in NEW for seed in seeds],
             [f"reward model, {what}, seed {seed}" for what in NEW for seed in seeds],
@@ -154,10 +157,8 @@ class Alignment(Experiment):
             case _:
                 runs = self.plan.runs + self.plan.taught + self.plan.rounds
                 content = self._run(next(run for run in runs if run.name == part))
-        if isinstance(content, dict):
-            # Of the processor, not of the clock: a worker has one thread, and others may run beside it.
-            content = {"seconds": round(time.process_time() - started, 1)} | content
-        self.write(part, content)
+        # Of the processor, not of the clock: a worker has one thread, and others may run beside it.
+        self.write(part, {"seconds": round(time.process_time() - started, 1)} | content)
 
     # --- Labels and reward models ---------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class Alignment(Experiment):
 
     def _labels(self, teacher: Teacher, seed: int) -> dict:
         """For each pair, in the order of `_pairs`: 1 where the teacher agrees with the person, 0 where not, 0.5 for a
-        tie; and the same of the gold reward's choice."""
+        tie."""
         pairs = self._pairs(seed)
         columns = [p.prompt for p in pairs], [p.chosen for p in pairs], [p.rejected for p in pairs]
         match teacher:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from . import files
 from .alignment import NEW, Again, Alignment, Run, Teacher
-from .evaluation import accuracy_over_seeds
+from .evaluation import accuracy_over_seeds, right
 from .experiments import Origin, load_shipped
 from .overoptimisation import gain_curve
 from .simulation.gold import gold_reward
@@ -201,7 +201,7 @@ def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy
     judge: a source of reward models, "people" for the first round's. Seeds pooled: each policy has pairs of its own.
     """
     margins = np.concatenate([row["margins"][judge][writer] for row in results.rounds])
-    return bootstrap_interval((np.sign(margins) + 1) / 2)
+    return bootstrap_interval(right(margins))
 
 
 def judges_table(results: Results) -> pd.DataFrame:

@@ -197,13 +197,18 @@ def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> 
     return win_rate(margins, np.zeros(len(margins)))
 
 
+def right(margins: ArrayLike) -> np.ndarray:
+    """1 where a margin (score of the chosen minus of the rejected text) is above 0, 0 where below, 0.5 where it is 0."""
+    return (np.sign(np.asarray(margins, float)) + 1) / 2
+
+
 def accuracy_over_seeds(margins: ArrayLike) -> Interval:
     """Share of pairs with a margin above 0, one of 0 counting half, with an interval over training seeds and pairs.
 
     margins: (seeds, pairs), score of the chosen minus score of the rejected text, every seed on the same pairs.
     """
-    margins = np.asarray(margins, float)
-    return paired_difference_over_seeds((np.sign(margins) + 1) / 2, np.zeros(margins.shape[-1]))
+    judged = right(margins)
+    return paired_difference_over_seeds(judged, np.zeros(judged.shape[-1]))
 
 
 def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
@@ -211,7 +216,7 @@ def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
 
     a, b: their margins (n,), such as score of the chosen minus score of the rejected text.
     """
-    return paired_difference(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
+    return paired_difference(right(a), right(b))
 
 
 def accuracy_gain_over_seeds(a: ArrayLike, b: ArrayLike) -> Interval:
@@ -219,7 +224,7 @@ def accuracy_gain_over_seeds(a: ArrayLike, b: ArrayLike) -> Interval:
 
     a, b: their margins (seeds, pairs), every seed on the same pairs; b may be (pairs,), of a judge that has no seed.
     """
-    return paired_difference_over_seeds(*((np.sign(np.asarray(margins, float)) + 1) / 2 for margins in (a, b)))
+    return paired_difference_over_seeds(right(a), right(b))
 
 
 def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> pd.DataFrame:
