@@ -198,7 +198,7 @@ def length_baseline(train: Sequence[Preference], test: Sequence[Preference]) -> 
 
 
 def right(margins: ArrayLike) -> np.ndarray:
-    """1 where a margin (score of the chosen minus of the rejected text) is above 0, 0 where below, 0.5 where it is 0."""
+    """1 where a margin (score of the chosen minus of the rejected text) is above 0, 0 where below, 0.5 where 0."""
     return (np.sign(np.asarray(margins, float)) + 1) / 2
 
 
