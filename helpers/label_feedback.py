@@ -46,10 +46,10 @@ def agreement(store: LabelStore, annotator: str = YOU, classmates: Iterable[Pref
     mine = judgements(labels)
     scored = _scored(labels)
     judges = {"gold reward": _gold(scored)} | {name: _simulated(name, scored) for name in ANNOTATORS}
-    rows = {"yourself, asked again": _compared(*_asked_again(store.labels(annotator)))}
+    rows = {"yourself, asked again": compared(*_asked_again(store.labels(annotator)))}
     for name, theirs in (judges | _by_annotator(classmates, but=annotator)).items():
         both = [key for key, answer in mine.items() if answer != "tie" and theirs.get(key, "tie") != "tie"]
-        rows[name] = _compared([mine[key] for key in both], [theirs[key] for key in both])
+        rows[name] = compared([mine[key] for key in both], [theirs[key] for key in both])
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(AGREEMENT)).rename_axis("with")
 
 
@@ -81,8 +81,8 @@ def kappa_interval(a: Sequence[str], b: Sequence[str], level: float = 0.95, seed
     return Interval(cohen_kappa(a, b), float(low), float(high), n)
 
 
-def _compared(mine: Sequence[str], theirs: Sequence[str]) -> tuple:
-    """A row of AGREEMENT."""
+def compared(mine: Sequence[str], theirs: Sequence[str]) -> tuple:
+    """How far two lists of labels (n,) for the same items agree: a row of AGREEMENT."""
     n = len(mine)
     if n < MINIMUM:
         return n, *[np.nan] * 6, f"too few: {n} of {MINIMUM}"

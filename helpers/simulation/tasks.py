@@ -1,0 +1,433 @@
+"""Small tasks of the small world: each a query, the right answer, and ways to ask for it.
+
+They are what models of lab 04 are trained and tested on: naming the topic or the kind of a sentence, sorting sentences
+into groups whose names only the examples explain, adding up costs (directly, or step by step), taking facts out of
+notes, summing up a post, answering a request, and saying whether an answer is right.
+
+A test query was not in the training text: every fact, and every list of costs, belongs to one split. (tiny-llama2 is
+older than these splits: it may have seen a fact's topic.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ..prompt_formats import Ask
+from . import phrasings
+from .corpus import notes, requests
+from .posts import draw_post, write_human_summary, write_summary
+from .wording import ESSENTIAL, Fact, draw_fact, topics
+
+LABELS = (
+    "red blue green gold black white left right up down north south east west yes no true false one two alpha beta "
+    "apple stone river cloud A B C D"
+).split()  # names of groups that mean nothing here
+THINGS = (
+    "vet leash food hotel train ticket paint tools seeds soil books rent exam dinner cake oven tyres fuel dress "
+    "ring shoes gym lamp lock phone flight bread milk tax loan"
+).split()
+ROLES = (
+    "You are a helpful assistant.",
+    "You are an experienced vet.",
+    "You are a strict teacher.",
+    "You are a careful editor.",
+    "You are a friendly neighbor.",
+)
+UNSEEN_ROLE = "You are a tired clown."
+ADVICE = (
+    "start with a list of what you need",
+    "ask someone who has done it before",
+    "compare at least two offers",
+    "take it one small step at a time",
+    "set a date and stick to it",
+    "read the rules before you begin",
+    "keep some money aside for surprises",
+    "write down what worked",
+)
+FORMATS_ASKED: dict[str, tuple[str, Callable[[str], str]]] = {
+    "capitals": ("Write the answer in capital letters.", str.upper),
+    "quotes": ("Put the answer in quotation marks.", lambda answer: f'"{answer}"'),
+    "brackets": ("Put the answer in square brackets.", lambda answer: f"[{answer}]"),
+}
+LEFT_OUT = {
+    "goal": "Do not mention the goal.",
+    "constraint": "Do not mention the problem.",
+    "question": "Do not mention the question.",
+}
+
+
+class Example(NamedTuple):
+    """A query, with its line ends, and its answer."""
+
+    query: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A way to draw examples, and ways to ask for their answers.
+
+    instructions: wordings; the last one is kept from all training. options: the answers there are, if few.
+    """
+
+    name: str
+    cue: str
+    instructions: tuple[str, ...]
+    draw: Callable[[random.Random, str], Example]
+    options: tuple[str, ...] = ()
+
+    def ask(
+        self, rng: random.Random, split: str, k: int = 0, wording: int | None = None, options: bool = False
+    ) -> tuple[Ask, str]:
+        """A query of `split` after `k` training examples, and its answer. wording: which instruction; None: none."""
+        examples = tuple(tuple(self.draw(rng, "train")) for _ in range(k))
+        query, answer = self.draw(rng, split)
+        instruction = "" if wording is None else self.instructions[wording]
+        return Ask(query, self.cue, instruction, self.options if options else (), examples), answer
+
+
+def _split(*what: object) -> str:
+    """About 80 % train, 10 % validation, 10 % test, by a hash."""
+    first = hashlib.sha256(f"tasks/{what}".encode()).digest()[0]
+    return "train" if first < 205 else "validation" if first < 230 else "test"
+
+
+# ------------------------------------------------------------------------------------------ sentences
+
+
+def _fact(rng: random.Random, split: str, topic: str | None = None, kind: str | None = None) -> Fact:
+    while True:
+        t, k = topic or rng.choice(sorted(topics())), kind or rng.choice(ESSENTIAL)
+        index = rng.randrange(len(topics()[t][k + "s"]))
+        if _split(t, k, index) == split:
+            return draw_fact(t, k, index, rng)
+
+
+def sentence(fact: Fact, wording: int) -> str:
+    """The fact as one sentence."""
+    template = {"goal": "I want to {vp}.", "constraint": "{S}.", "question": "{Q}"}[fact.kind]
+    slot = {"goal": "goal", "constraint": "clause", "question": "question"}[fact.kind]
+    return phrasings.fill(template, **{slot: fact.text(wording)})
+
+
+def _named(attribute: str) -> Callable[[random.Random, str], Example]:
+    def draw(rng: random.Random, split: str) -> Example:
+        fact = _fact(rng, split)
+        return Example(f"Sentence: {sentence(fact, rng.randrange(2))}\n", getattr(fact, attribute))
+
+    return draw
+
+
+def _in_other_words(rng: random.Random, split: str) -> Example:
+    fact, first = _fact(rng, split), rng.randrange(2)
+    return Example(f"Sentence: {sentence(fact, first)}\n", sentence(fact, 1 - first))
+
+
+TOPIC = Task(
+    "topic",
+    "Topic:",
+    ("Name the topic of the sentence.", "What is the sentence about?", "Say what topic this is.", "Which topic is it?"),
+    _named("topic"),
+    tuple(sorted(topics())),
+)
+KIND = Task(
+    "kind",
+    "Kind:",
+    (
+        "Say whether the sentence is a goal, a constraint or a question.",
+        "What kind of sentence is it?",
+        "Name the kind of the sentence.",
+        "Which kind is it?",
+    ),
+    _named("kind"),
+    ESSENTIAL,
+)
+WORDS = Task(
+    "words",
+    "In other words:",
+    (
+        "Say the sentence in other words.",
+        "Rephrase the sentence.",
+        "Write it in different words.",
+        "Put it another way.",
+    ),
+    _in_other_words,
+)
+
+
+def sorting(rng: random.Random, groups: int | None = None, by: str | None = None) -> Task:
+    """A task of its own: sentences of two or three topics (or kinds) go to groups with names that mean nothing."""
+    by = by or rng.choice(("topic", "topic", "kind"))
+    classes = rng.sample(sorted(topics()) if by == "topic" else list(ESSENTIAL), groups or rng.choice((2, 2, 3)))
+    names = dict(zip(classes, rng.sample(LABELS, len(classes)), strict=True))
+
+    def draw(rng: random.Random, split: str) -> Example:
+        chosen = rng.choice(classes)
+        fact = _fact(rng, split, **{by: chosen})
+        return Example(f"Sentence: {sentence(fact, rng.randrange(2))}\n", names[chosen])
+
+    return Task(
+        "sort",
+        "Group:",
+        (
+            "Sort the sentences into groups.",
+            "Put each sentence in its group.",
+            "Find the group of the last sentence.",
+            "Which group does the sentence belong to?",
+        ),
+        draw,
+        tuple(sorted(names.values())),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- costs
+
+
+def _amounts(rng: random.Random, split: str) -> list[int]:
+    while True:
+        amounts = [rng.randrange(1, 10) for _ in range(rng.choice((3, 4, 5, 6)))]
+        if _split(tuple(amounts)) == split:
+            return amounts
+
+
+def _costs(amounts: list[int], rng: random.Random) -> str:
+    things = rng.sample(THINGS, len(amounts))
+    return f"Costs: {', '.join(f'{n} for the {thing}' for n, thing in zip(amounts, things, strict=True))}.\n"
+
+
+def _total(rng: random.Random, split: str) -> Example:
+    amounts = _amounts(rng, split)
+    return Example(_costs(amounts, rng), str(sum(amounts)))
+
+
+def running_sum(amounts: list[int]) -> str:
+    """ "4 + 7 = 11, 11 + 5 = 16. Total: 16" """
+    steps, total = [], amounts[0]
+    for amount in amounts[1:]:
+        steps.append(f"{total} + {amount} = {total + amount}")
+        total += amount
+    return f"{', '.join(steps)}. Total: {total}"
+
+
+def _steps(rng: random.Random, split: str) -> Example:
+    amounts = _amounts(rng, split)
+    return Example(_costs(amounts, rng), running_sum(amounts))
+
+
+TOTAL = Task(
+    "total",
+    "Total:",
+    ("Add up the costs.", "How much is it in all?", "What is the total?", "Sum up the prices."),
+    _total,
+)
+STEPS = Task(
+    "steps",
+    "Steps:",
+    (
+        "Add up the costs step by step.",
+        "How much is it in all? Think step by step.",
+        "What is the total? Show each step.",
+        "Sum up the prices one by one.",
+    ),
+    _steps,
+)
+
+
+# ---------------------------------------------------------------------------------------------- posts
+
+
+def _taken_out(label: str) -> Callable[[random.Random, str], Example]:
+    def draw(rng: random.Random, split: str) -> Example:
+        if rng.random() < 0.4:  # a whole post
+            post = draw_post(rng, split)
+            fact = {"Goal": post.goal, "Problem": post.constraint, "Question": post.question}[label]
+            text = fact.text(post.wordings[fact])
+            return Example(f"NOTES: {post.body}\n\n", phrasings.to_plural(text) if post.plural else text)
+        given, lines = notes(rng, split)
+        return Example(given, dict(line.split(": ", 1) for line in lines.split("\n"))[label])
+
+    return draw
+
+
+GOAL, PROBLEM, QUESTION = (
+    Task(
+        label.lower(),
+        f"{label}:",
+        (
+            f"What is the {label.lower()} in the notes?",
+            f"Write down the {label.lower()}.",
+            f"Find the {label.lower()}.",
+            f"Which {label.lower()} is named here?",
+        ),
+        _taken_out(label),
+    )
+    for label in ("Goal", "Problem", "Question")
+)
+
+
+def _summary(rng: random.Random, split: str) -> Example:
+    post = draw_post(rng, split)
+    return Example(post.prompt.removesuffix("TL;DR:"), write_human_summary(post, rng))
+
+
+TLDR = Task(
+    "tldr",
+    "TL;DR:",
+    (
+        "Sum up the post.",
+        "Write a short summary of the post.",
+        "Summarize the post in a sentence or two.",
+        "Shorten it.",
+    ),
+    _summary,
+)
+
+
+def _summary_without(kind: str) -> Callable[[random.Random, str], Example]:
+    def draw(rng: random.Random, split: str) -> Example:
+        post = draw_post(rng, split)
+        keep = tuple(k for k in ESSENTIAL if k != kind)
+        return Example(post.prompt.removesuffix("TL;DR:"), write_summary(post, rng, keep))
+
+    return draw
+
+
+def without(kind: str) -> Task:
+    """Summaries that leave out one essential kind of fact, because the instruction says so."""
+    return replace(
+        TLDR,
+        name=f"without {kind}",
+        instructions=tuple(f"{wording} {LEFT_OUT[kind]}" for wording in TLDR.instructions),
+        draw=_summary_without(kind),
+    )
+
+
+# --------------------------------------------------------------------------- requests, and right or wrong
+
+
+def _advice(rng: random.Random, split: str) -> Example:
+    line = requests(rng, split)[1].split("\n")[0]
+    first, second = rng.sample(ADVICE, 2)
+    return Example(f"{line}\n", phrasings.capital(f"{first}, and {second}."))
+
+
+REQUEST = Task("request", "", ("Answer the request.", "Give advice.", "Please help.", "Reply."), _advice)
+
+
+def _checked(rng: random.Random, split: str) -> Example:
+    task = rng.choice((TOPIC, KIND, TOTAL))
+    query, answer = task.draw(rng, split)
+    right = rng.random() < 0.5
+    if not right:
+        if task is TOTAL:
+            answer = str(max(1, int(answer) + rng.choice((-2, -1, 1, 2))))
+        else:
+            answer = rng.choice([option for option in task.options if option != answer])
+    return Example(f"{query}{task.cue} {answer}\n", "yes" if right else "no")
+
+
+RIGHT = Task(
+    "right",
+    "Right:",
+    ("Is the answer right?", "Check the answer.", "Say yes or no.", "Is that so?"),
+    _checked,
+    ("yes", "no"),
+)
+
+KNOWN = (TOPIC, KIND, WORDS, TOTAL, STEPS, GOAL, PROBLEM, QUESTION, TLDR, RIGHT)  # but for `sorting` and REQUEST
+
+# ---------------------------------------------------------------- documents of a base, and instructions
+
+Segments = list[tuple[str, bool]]  # pieces of a document, and whether a model is to learn writing them
+
+
+def worked_examples(rng: random.Random, task: Task, n: int, header: float = 0.3) -> Segments:
+    """`n` examples of a task in a row, as in a textbook; now and then its instruction stands above them."""
+    segments: Segments = []
+    if rng.random() < header:
+        segments.append((f"{rng.choice(task.instructions[:-1])}\n\n", False))
+    for i in range(n):
+        query, answer = task.draw(rng, "train")
+        segments += [(f"{query}{task.cue}", False), (f" {answer}", True)]
+        if i < n - 1:
+            segments.append(("\n\n", True))
+    return segments
+
+
+BASE_SHARES = {
+    "post": 0.04,
+    "tldr": 0.24,
+    "requests": 0.06,
+    "sort": 0.26,
+    "sentences": 0.16,
+    "costs": 0.14,
+    "notes": 0.10,
+}
+
+
+def base_document(rng: random.Random) -> Segments:
+    """One document of what tiny-gpt2 is trained on."""
+    kind = rng.choices(list(BASE_SHARES), list(BASE_SHARES.values()))[0]
+    if kind == "post":
+        return [(draw_post(rng).prompt.removesuffix("\n\nTL;DR:"), True)]
+    if kind == "requests":
+        return [(requests(rng, "train")[1], True)]
+    if kind == "sort":
+        return worked_examples(rng, sorting(rng), rng.randrange(4, 11))
+    if kind == "sentences":
+        return worked_examples(rng, rng.choice((TOPIC, TOPIC, KIND, WORDS, RIGHT)), rng.randrange(3, 10))
+    if kind == "costs":
+        return worked_examples(rng, rng.choice((TOTAL, STEPS)), rng.randrange(2, 6))
+    if kind == "notes":
+        return worked_examples(rng, rng.choice((GOAL, PROBLEM, QUESTION)), rng.choice((1, 1, 2)))
+    return worked_examples(rng, TLDR, rng.choice((1, 1, 1, 1, 2)))
+
+
+TUNING_SHARES = {
+    "topic": 0.06,
+    "kind": 0.05,
+    "words": 0.05,
+    "total": 0.10,
+    "steps": 0.12,
+    "goal": 0.06,
+    "problem": 0.06,
+    "question": 0.06,
+    "tldr": 0.16,
+    "without": 0.06,
+    "sort": 0.12,
+    "request": 0.05,
+    "right": 0.05,
+}
+LONG = ("goal", "problem", "question", "tldr", "without")  # one example at the most: posts are long
+
+
+def instruction_example(rng: random.Random) -> tuple[Ask, str]:
+    """One input and output of the mixture that tiny-flan-t5 is tuned on (Longpre et al. 2023: zero-shot and few-shot,
+    with and without steps, in several wordings)."""
+    name = rng.choices(list(TUNING_SHARES), list(TUNING_SHARES.values()))[0]
+    if name == "sort":
+        task = sorting(rng)
+    elif name == "without":
+        task = without(rng.choice(ESSENTIAL))
+    else:
+        task = REQUEST if name == "request" else next(task for task in KNOWN if task.name == name)
+    if name == "sort":
+        k = rng.randrange(1, 9)
+    elif name == "request" or rng.random() < (0.9 if name in LONG else 0.5):
+        k = 0
+    else:
+        k = 1 if name in LONG else rng.randrange(1, 5)
+    asked = rng.random() < (0.4 if name in ("sort", "request") else 0.85) or name == "without"
+    wording = rng.randrange(len(task.instructions) - 1) if asked else None
+    ask, answer = task.ask(rng, "train", k, wording, options=rng.random() < 0.5)
+    if asked and name in ("topic", "kind", "words", "total", "goal", "tldr") and rng.random() < 0.25:
+        sentence, change = rng.choice(list(FORMATS_ASKED.values()))
+        examples = tuple((query, change(shown)) for query, shown in ask.examples)
+        ask, answer = replace(ask, instruction=f"{ask.instruction} {sentence}", examples=examples), change(answer)
+    if asked and rng.random() < 0.15:
+        ask = replace(ask, role=rng.choice(ROLES))
+    return ask, answer
