@@ -52,19 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", "train one stage; the next stage takes its result from runs/")
     train.add_argument(
         "stage",
-        choices=("base", "sft", "reward", "ppo", "dpo"),
-        help="base: the tiny model from nothing (CPU, about three quarters of an hour)",
+        choices=("base", "gpt2", "sft", "reward", "ppo", "dpo"),
+        help="base, gpt2: the tiny models from nothing (CPU, about an hour each)",
     )
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     train.add_argument(
-        "--steps", type=_positive, help="optimizer steps (ppo: updates; base: of each phase); default: the profile's"
+        "--steps",
+        type=_positive,
+        help="optimizer steps (ppo: updates; base, gpt2: of each phase); default: the profile's",
     )
     train.add_argument("--beta", type=float, help="ppo and dpo: KL coefficient")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; default: go on from the checkpoint of a stopped run"
     )
     train.add_argument("--record", metavar="NAME", help="keep the records in runs/, to be replayed in a lab")
-    train.add_argument("--output", type=Path, help="base: folder to write; default: data/models/tiny-llama2")
+    train.add_argument("--output", type=Path, help="base, gpt2: folder to write; default: its own in data/models")
 
     evaluate = command("evaluate", "sample base, SFT and PPO model on held-out prompts and compare them")
     evaluate.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
@@ -79,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
     pipeline.add_argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some")
     pipeline.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
+
+    asking = command("grid", "lab 04's grid: every model by every prompting technique on every task, with intervals")
+    asking.add_argument(
+        "models", nargs="*", help="Hub ids or folders; default: the tiny ones (on a GPU: the real ones)"
+    )
+    asking.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE, too")
+    asking.add_argument(
+        "--ship", action="store_true", help="ask all anew, and write the answers to data/, for everybody"
+    )
 
     sweep = command(
         "sweep", "make the experiments of labs 02 (reward_study), 05 (overoptimisation) and 06 (alignment) again; hours"
@@ -183,18 +194,27 @@ def _grade(args) -> int:
     return 0
 
 
+def _train_from_nothing(args: argparse.Namespace) -> int:
+    from .training.base import BaseConfig, train_base
+    from .training.gpt2 import GPT2Recipe, train_gpt2
+
+    make, train, name, phases = {
+        "base": (BaseConfig, train_base, "tiny-llama2", ("steps", "copy_steps")),
+        "gpt2": (GPT2Recipe, train_gpt2, "tiny-gpt2", ("steps", "answer_steps", "few_shot_steps")),
+    }[args.stage]
+    folder = args.output or files.DATA / "models" / name
+    config = make(seed=args.seed, **(dict.fromkeys(phases, args.steps) if args.steps else {}))
+    _show(train(folder, config), sum(getattr(config, phase) for phase in phases), args.stage)
+    print(f"written: {files.shown(folder)}")
+    return 0
+
+
 def _train(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
 
     profile = get_profile(args.profile)
-    if args.stage == "base":
-        from .training.base import BaseConfig, train_base
-
-        config = BaseConfig(seed=args.seed, **({"steps": args.steps, "copy_steps": args.steps} if args.steps else {}))
-        folder = args.output or files.DATA / "models" / "tiny-llama2"
-        _show(train_base(folder, config), config.steps + config.copy_steps, "base")
-        print(f"written: {files.shown(folder)}")
-        return 0
+    if args.stage in ("base", "gpt2"):
+        return _train_from_nothing(args)
     from . import stages
     from .artifacts import Artifacts
     from .training.ppo import PPOConfig
@@ -259,6 +279,26 @@ def _pipeline(args: argparse.Namespace) -> int:
     total = profile.sft.steps + profile.reward_model.steps + args.seeds * (PPOConfig.of(profile).updates + 3)
     stream = pipeline.run(profile, seed=args.seed, seeds=args.seeds, n_prompts=args.n, reuse=args.reuse)
     _write_json(args.json, _show(stream, total, "pipeline"))
+    return 0
+
+
+def _grid(args: argparse.Namespace) -> int:
+    from .models.profiles import get_profile
+    from .prompting import lab_grid
+    from .prompting.grid import summary
+    from .stages import load_shared
+
+    profile = get_profile(args.profile)
+    shared = load_shared(profile, policy_from="ppo")
+    models, absent = lab_grid.all_models(shared, args.models or lab_grid.wanted(profile))
+    for name, reason in absent.items():
+        print(f"{name} is left out: {reason}", file=sys.stderr)
+    if args.ship:
+        print(f"written: {files.shown(lab_grid.ship(models))}")
+    table = summary(lab_grid.ask_all(models))
+    print(table.to_string(index=False, float_format="%.2f"))
+    if args.csv:
+        files.atomic_write(args.csv, table.to_csv(index=False))
     return 0
 
 
@@ -348,6 +388,7 @@ def main(arguments: list[str] | None = None) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "pipeline": _pipeline,
+        "grid": _grid,
         "sweep": _sweep,
         "data": _data,
         "notebooks": _notebooks,

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import prompting
 from .files import LabError
 from .models.roles import BASE, SharedBase
 from .preferences import Preference
+from .prompting import asking
 
 Judge = Callable[[Sequence[str], Sequence[str], Sequence[str]], np.ndarray]
 """(prompts, completions a, completions b) -> how sure the judge is that a is better, from 0 to 1: (n,)."""
@@ -74,9 +74,9 @@ def reading_judge(shared: SharedBase) -> Judge:
 
     def judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
         posts = list(dict.fromkeys(prompts))
-        asked = [prompting.step_by_step(post) for post in posts]
+        asked = [asking.step_by_step(post) for post in posts]
         texts = shared.complete(asked, BASE, max_new_tokens=128, do_sample=False)
-        reading = {post: _words(prompting.conclusion(text)) for post, text in zip(posts, texts, strict=True)}
+        reading = {post: _words(asking.conclusion(text)) for post, text in zip(posts, texts, strict=True)}
         gaps = [
             _f1(_words(x), reading[prompt]) - _f1(_words(y), reading[prompt])
             for prompt, x, y in zip(prompts, a, b, strict=True)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.answer_rules import RULES, TENS, UNITS, check_rule, chosen, final_number, follows
 from helpers.files import LabError
+from helpers.prompting.answer_rules import RULES, TENS, UNITS, check_rule, chosen, final_number, follows
 
 NAMES = ["Anna", "Ben", "the dog"]
 

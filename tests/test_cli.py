@@ -5,11 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from helpers import __main__ as cli
 from helpers import artifacts, files, pipeline, stages
 from helpers.models.roles import SharedBase
+from helpers.prompting import lab_grid, techniques
+from helpers.prompting.items import items
 from helpers.training.ppo import PPOConfig
 
 
@@ -18,7 +21,9 @@ def own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.mark.parametrize("command", ["", "doctor", "train", "evaluate", "pipeline", "sweep", "data", "notebooks"])
+@pytest.mark.parametrize(
+    "command", ["", "doctor", "train", "evaluate", "pipeline", "grid", "sweep", "data", "notebooks"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([*command.split(), "--help"])
@@ -86,3 +91,16 @@ def test_pipeline_gives_every_headline_number(profile, tmp_path, monkeypatch, ca
     assert ppo.manifest["parents"]["sft"] == store.find("sft").digest
     assert SharedBase.load(short, sft=store.find("sft").path).has_reference_adapter
     stages.load_shared(short, policy_from="ppo")
+
+
+def test_the_grid_leaves_out_what_it_cannot_have_and_writes_its_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lab_grid, "GRID", (techniques.FEW_SHOT,))
+    monkeypatch.setattr(lab_grid, "N_ITEMS", 2)
+    monkeypatch.setattr(lab_grid, "grid_items", lambda n=2: {"topic": items("topic", 2)})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert cli.main(["grid", "tiny-gpt2", "nobody/nothing", "--csv", str(tmp_path / "table.csv")]) == 0
+    said = capsys.readouterr()
+    assert "nothing is left out: " in said.err
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert {"base", "sft", "ppo", "dpo", "tiny-gpt2"} == set(table["model"])
+    assert (table["n"] == 2).all() and table["estimate"].between(0, 1).all()

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import files, grid
+from helpers import files
 from helpers.files import ROOT, LabError
-from helpers.grid import COLUMNS, Item, Technique, cell_key, gains, run_grid, summary
-from helpers.prompt_formats import Ask, flan, llama2_chat, plain
+from helpers.prompting import grid
+from helpers.prompting.formats import Ask, flan, llama2_chat, plain
+from helpers.prompting.grid import COLUMNS, Item, Technique, cell_key, gains, run_grid, summary
 from helpers.statistics import accuracy_interval, paired_difference
 
 TOPICS = [Item("topic", Ask(f"Sentence: {n}\n", cue="Topic:"), str(n % 2), f"t{n}") for n in range(6)]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.files import LabError
-from helpers.prompt_formats import FORMATS, messages
-from helpers.prompt_set import (
+from helpers.prompting.formats import FORMATS, messages
+from helpers.prompting.prompt_set import (
     CATEGORIES,
     PromptItem,
     as_ask,

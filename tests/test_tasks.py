@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.prompt_formats import flan
+from helpers.prompting.formats import flan
 from helpers.simulation import tasks
 from helpers.simulation.gold import score
 from helpers.simulation.wording import find_facts

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import objectives, prompting
+from .. import objectives
+from ..prompting import asking
 from .exercise import Arguments, Exercise, Misconception
 from .inputs import normal
 from .questions import DIRECTIONS, Choice, Forecast, Guess, Question
@@ -50,7 +51,7 @@ FEW_SHOT_PROMPT = Exercise(
     minutes=8,
     difficulty=1,
     deliver='One text: each example as two lines, a blank line after it, and last the query with a bare "{label}:".',
-    reference=prompting.few_shot_prompt,
+    reference=asking.few_shot_prompt,
     cases=_shots,
     hints=(
         "Write down the text for two examples by hand, and mark what repeats.",
@@ -136,7 +137,7 @@ SELF_CONSISTENCY_VOTE = Exercise(
     minutes=8,
     difficulty=1,
     deliver="The answer that most samples give; case and outer space do not matter, ties go to the first one seen.",
-    reference=prompting.self_consistency_vote,
+    reference=asking.self_consistency_vote,
     cases=_answers,
     same=_same_answer,
     hints=(
@@ -393,7 +394,7 @@ DIVERSITY = Exercise(
     minutes=10,
     difficulty=2,
     deliver="Mean over all pairs of texts of 1 - (word pairs in both) / (word pairs in either); 0 if neither has any.",
-    reference=prompting.diversity,
+    reference=asking.diversity,
     cases=_groups_of_texts,
     hints=(
         "The word pairs of a text are its neighbouring words, as a set: `set(itertools.pairwise(text.split()))`.",
@@ -545,9 +546,30 @@ QUESTIONS = [
         close=0.1,
     ),
     Guess(
+        "groups_after_eight",
+        "how often is tiny-gpt2 right after eight examples, when the two names mean nothing? (Guessing: 0.5.)",
+        0.0,
+        1.0,
+        0.05,
+        close=0.1,
+    ),
+    Forecast(
+        "meant_last",
+        "the examples of the task meant stand last instead of first: which way does the base model's accuracy go?",
+        DIRECTIONS,
+    ),
+    Guess(
+        "costs_in_steps",
+        "how often is tiny-gpt2 right when it writes its steps first?",
+        0.0,
+        1.0,
+        0.05,
+        close=0.1,
+    ),
+    Guess(
         "vote_of_nine",
-        "single samples at T = 1.5 are wrong now and then. How often is a vote of nine of them right?",
-        0.5,
+        "single samples of tiny-gpt2's steps at T = 1 are wrong now and then. How often is a vote of nine right?",
+        0.0,
         1.0,
         0.01,
         close=0.03,
@@ -706,5 +728,10 @@ QUESTIONS = [
                 "Their lengths say little on what is true. The directions are nearly the same, too.",
             ),
         ),
+    ),
+    Forecast(
+        "sft_invents",
+        "which way does the number of invented facts go from the base to SFT, both at T = 1?",
+        DIRECTIONS,
     ),
 ]

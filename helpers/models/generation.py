@@ -1,6 +1,6 @@
 """Sampling completions from a causal language model, in batches, from a seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -30,15 +30,19 @@ def batches_by_length(rows: Sequence[Sequence[int]], size: int) -> Iterator[list
         yield order[start : start + size]
 
 
+def decoding_settings(decoding: Mapping[str, object]) -> dict:
+    """`decoding` for transformers' `generate`; what it leaves out is sampling from the model as it is, whatever the
+    checkpoint's own settings say."""
+    settings = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, **decoding}
+    return settings if settings["do_sample"] else settings | {"temperature": None, "top_k": None, "top_p": None}
+
+
 def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, **decoding) -> Tensor:
     """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt).
 
     `decoding` goes to transformers' `generate`; with nothing given it samples from the model as it is (temperature 1,
     all tokens), which is what policy gradients assume.
     """
-    decoding = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, **decoding}
-    if not decoding["do_sample"]:
-        decoding |= {"temperature": None, "top_k": None, "top_p": None}
     with torch.no_grad():
         ids = model.generate(
             input_ids=prompt_ids,
@@ -46,7 +50,7 @@ def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, *
             max_new_tokens=max_new_tokens,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
-            **decoding,
+            **decoding_settings(decoding),
         )
     return ids[:, prompt_ids.shape[1] :]
 

@@ -34,6 +34,7 @@ from .profiles import Profile
 
 Head = Literal["causal", "score"]
 
+DOWNLOADED = ["*.json", "*.safetensors", "tokenizer.model", "spiece.model", "chat_template.jinja"]
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 MEANWHILE = "Meanwhile everything works with the profile 'tiny' (RLHF_PROFILE=tiny)."
@@ -58,7 +59,7 @@ def load_base(profile: Profile, *, quantise: bool | None = None, head: Head = "c
     folder = checkpoint_folder(profile)
     quantise = profile.quantise if quantise is None else quantise
     kind = {"causal": LlamaForCausalLM, "score": LlamaForSequenceClassification}[head]
-    with _quiet():
+    with quiet():
         model = kind.from_pretrained(
             folder,
             dtype=getattr(torch, profile.compute_dtype),
@@ -138,13 +139,7 @@ def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
     """
     folder = checkpoint_folder(profile)
     where = shown(folder / "tokenizer_config.json")
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, padding_side="left", trust_remote_code=False, local_files_only=True
-            )
-    except Exception as error:  # broken JSON raises many kinds
-        raise LabError(f"{shown(folder)}: cannot read the tokenizer ({error}); download it again") from None
+    tokenizer = read_tokenizer(folder, padding_side="left")
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
         raise LabError(f"{where}: bos_token and eos_token must be set, such as <s> and </s>")
     if tokenizer.pad_token is None:
@@ -157,6 +152,15 @@ def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
             f"response would be taken for padding; set pad_token to another token, or remove it"
         )
     return tokenizer
+
+
+def read_tokenizer(folder: Path, **options) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder, as it is. Raises LabError if it cannot be read."""
+    try:
+        with quiet():
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **options)
+    except Exception as error:  # broken JSON raises many kinds
+        raise LabError(f"{shown(folder)}: cannot read the tokenizer ({error}); download it again") from None
 
 
 def prompt_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
@@ -199,26 +203,41 @@ def checkpoint_folder(profile: Profile) -> Path:
     if folder is None:
         if profile.base.startswith("data/") or profile.base.count("/") != 1:
             raise LabError(f"{profile.base}: no such folder; if it came with the labs, `git restore` it")
-        folder = _download(profile)
+        instead = "set RLHF_PROFILE to a folder with the model"
+        folder = download(profile.base, gated=profile.gated, instead=instead, meanwhile=MEANWHILE)
     check_checkpoint(folder)
     return folder
 
 
-def _download(profile: Profile) -> Path:
-    base, page = profile.base, f"https://huggingface.co/{profile.base}"
+def download(base: str, *, gated: bool, instead: str, meanwhile: str) -> Path:
+    """A model's folder from the Hub, or from what this machine has kept of it: neither code nor pickled weights.
+
+    Raises LabError if it is gated, not known, or cannot be reached. gated: whether its licence must be accepted first;
+    instead, meanwhile: what else one can do, and what works without it, for the message.
+    """
+    page = f"https://huggingface.co/{base}"
     try:
-        return Path(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "tokenizer.model"]))
+        return Path(snapshot_download(base, allow_patterns=DOWNLOADED))
     except hub_errors.GatedRepoError:
         problem = f"is gated: accept its licence at {page}, then run `hf auth login`"
     except hub_errors.RepositoryNotFoundError:
         problem = f"was not found at {page}: check the name; if it is private or gated, run `hf auth login`"
-    except (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, OSError) as error:
-        licence = f" (accept the licence at {page} and run `hf auth login` first)" if profile.gated else ""
+    except Exception as error:  # the network's errors are of many kinds
+        licence = f" (accept the licence at {page} and run `hf auth login` first)" if gated else ""
         problem = (
             f"is not on this machine and could not be downloaded ({type(error).__name__}): connect to the "
-            f"network with HF_HUB_OFFLINE unset{licence}, or set RLHF_PROFILE to a folder with the model"
+            f"network with HF_HUB_OFFLINE unset{licence}, or {instead}"
         )
-    raise LabError(f"{base} {problem}. {MEANWHILE}")
+    raise LabError(f"{base} {problem}. {meanwhile}")
+
+
+def size_on_hub(base: str) -> int:
+    """Bytes of weights that `download` would end up with; 0 if the Hub does not say, or cannot be reached."""
+    try:
+        files = snapshot_download(base, allow_patterns=DOWNLOADED, dry_run=True)
+    except Exception:  # what is wrong, `download` says
+        return 0
+    return sum(file.file_size for file in files if file.filename.endswith(".safetensors"))
 
 
 def check_checkpoint(folder: Path | str) -> None:
@@ -229,16 +248,21 @@ def check_checkpoint(folder: Path | str) -> None:
     never opened: beside these they are ignored, alone they are refused.
     """
     folder = Path(folder)
-    problems = []
-    config = _json_object(folder / "config.json", problems)
+    config, problems = read_checkpoint(folder)
     if config and config.get("model_type") != "llama":
-        problems.append(f'config.json: model_type is {config.get("model_type")!r}, not "llama"')
-    _json_object(folder / "tokenizer_config.json", problems)
-    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():
-        problems.append("tokenizer.json is missing")
-    problems += _weight_problems(folder)
+        problems.insert(0, f'config.json: model_type is {config.get("model_type")!r}, not "llama"')
     if problems:
         raise LabError(f"{shown(folder)} is not a whole Llama checkpoint: {'; '.join(problems)}")
+
+
+def read_checkpoint(folder: Path) -> tuple[dict | None, list[str]]:
+    """config.json of a checkpoint of any kind (None if it cannot be read), and all that is missing or broken in it."""
+    problems: list[str] = []
+    config = _json_object(folder / "config.json", problems)
+    _json_object(folder / "tokenizer_config.json", problems)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "spiece.model")):
+        problems.append("tokenizer.json is missing")
+    return config, problems + _weight_problems(folder)
 
 
 def _weight_problems(folder: Path) -> list[str]:
@@ -287,7 +311,7 @@ def _json_object(path: Path, problems: list[str]) -> dict | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence progress bars and transformers' report on the heads that a checkpoint has or lacks."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..prompt_formats import Ask
+from ..prompting.formats import Ask
 from . import phrasings
 from .corpus import notes, requests
 from .posts import draw_post, write_human_summary, write_summary
@@ -159,15 +159,20 @@ WORDS = Task(
 )
 
 
-def sorting(rng: random.Random, groups: int | None = None, by: str | None = None) -> Task:
-    """A task of its own: sentences of two or three topics (or kinds) go to groups with names that mean nothing."""
+def sorting(rng: random.Random, groups: int | None = None, by: str | None = None, facts: int | None = None) -> Task:
+    """A task of its own: sentences of two or three topics (or kinds) go to groups with names that mean nothing.
+
+    facts: so many of each group come again and again. Text in which things recur teaches a model to look for them in
+    its context (Chan et al. 2022).
+    """
     by = by or rng.choice(("topic", "topic", "kind"))
     classes = rng.sample(sorted(topics()) if by == "topic" else list(ESSENTIAL), groups or rng.choice((2, 2, 3)))
     names = dict(zip(classes, rng.sample(LABELS, len(classes)), strict=True))
+    again = {c: [_fact(rng, "train", **{by: c}) for _ in range(facts)] for c in classes} if facts else {}
 
     def draw(rng: random.Random, split: str) -> Example:
         chosen = rng.choice(classes)
-        fact = _fact(rng, split, **{by: chosen})
+        fact = rng.choice(again[chosen]) if facts else _fact(rng, split, **{by: chosen})
         return Example(f"Sentence: {sentence(fact, rng.randrange(2))}\n", names[chosen])
 
     return Task(
@@ -369,15 +374,41 @@ BASE_SHARES = {
 }
 
 
+FEW_SHOT_SHARES = {
+    "post": 0.02,
+    "tldr": 0.12,
+    "requests": 0.05,
+    "sort": 0.50,
+    "sentences": 0.08,
+    "costs": 0.18,
+    "notes": 0.05,
+}
+
+
 def base_document(rng: random.Random) -> Segments:
     """One document of what tiny-gpt2 is trained on."""
     kind = rng.choices(list(BASE_SHARES), list(BASE_SHARES.values()))[0]
+    if kind == "sort":
+        return worked_examples(rng, sorting(rng), rng.randrange(4, 11))
+    return _document(kind, rng)
+
+
+def few_shot_document(rng: random.Random) -> Segments:
+    """One document of the end of its training: above all sortings, in half of which the same few facts recur, more
+    steps, and otherwise as before."""
+    kind = rng.choices(list(FEW_SHOT_SHARES), list(FEW_SHOT_SHARES.values()))[0]
+    if kind == "sort":
+        return worked_examples(rng, sorting(rng, facts=rng.choice((None, 1, 2, 3))), rng.randrange(6, 15))
+    if kind == "costs":
+        return worked_examples(rng, rng.choice((TOTAL, STEPS, STEPS)), rng.randrange(2, 6))
+    return _document(kind, rng)
+
+
+def _document(kind: str, rng: random.Random) -> Segments:
     if kind == "post":
         return [(draw_post(rng).prompt.removesuffix("\n\nTL;DR:"), True)]
     if kind == "requests":
         return [(requests(rng, "train")[1], True)]
-    if kind == "sort":
-        return worked_examples(rng, sorting(rng), rng.randrange(4, 11))
     if kind == "sentences":
         return worked_examples(rng, rng.choice((TOPIC, TOPIC, KIND, WORDS, RIGHT)), rng.randrange(3, 10))
     if kind == "costs":
@@ -406,8 +437,8 @@ LONG = ("goal", "problem", "question", "tldr", "without")  # one example at the 
 
 
 def instruction_example(rng: random.Random) -> tuple[Ask, str]:
-    """One input and output of the mixture that tiny-flan-t5 is tuned on (Longpre et al. 2023: zero-shot and few-shot,
-    with and without steps, in several wordings)."""
+    """One input and output of a mixture of instructions (Longpre et al. 2023: zero-shot and few-shot, with and without
+    steps, in several wordings). tiny-gpt2's vocabulary is made of such texts, too; no model is tuned on them yet."""
     name = rng.choices(list(TUNING_SHARES), list(TUNING_SHARES.values()))[0]
     if name == "sort":
         task = sorting(rng)

@@ -10,18 +10,21 @@ spends its capacity on predicting posts, and learns to copy facts from its conte
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import nn
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ..files import atomic_folder, sha256
 from ..simulation.corpus import COPY_SHARES, SHARES, Document, documents, post_with_summary
 
+T = TypeVar("T")
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
 
@@ -48,19 +51,8 @@ class BaseConfig:
 
 def train_tokenizer(config: BaseConfig, n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer (total on any text, every digit its own token) with separate pad, start and end."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(r"\d"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary,
-        special_tokens=[PAD, BOS, EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
     texts = ("".join(document) for document in islice(documents(config.seed), n_documents))
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = byte_level_bpe(texts, config.vocabulary, [PAD, BOS, EOS])
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -71,6 +63,23 @@ def train_tokenizer(config: BaseConfig, n_documents: int = 20_000) -> PreTrained
         model_max_length=config.context,
         clean_up_tokenization_spaces=False,
     )
+
+
+def byte_level_bpe(texts: Iterable[str], vocabulary: int, special_tokens: list[str]) -> Tokenizer:
+    """A byte-level BPE of `texts`, in which every digit is a token of its own; `special_tokens` come first."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"\d"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=special_tokens,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
 
 
 def new_model(config: BaseConfig) -> LlamaForCausalLM:
@@ -252,6 +261,34 @@ Four continuations at temperature 1:
 def _train_phase(
     model: LlamaForCausalLM, tokenizer, config: BaseConfig, phase: int, steps: int, rate: float, context_weight: float
 ) -> Iterator[dict]:
+    batches = islice(_batches(config, tokenizer, phase), steps)
+    for record in optimise(model, batches, lambda batch: _loss(model, batch, context_weight), steps, rate, config):
+        record = {"step": record["step"], "phase": phase, **record}
+        if record["step"] % 200 == 0 or record["step"] == steps:
+            record |= heldout_loss(model, tokenizer)
+        yield record
+
+
+class Settings(Protocol):
+    """What `optimise` takes of a configuration."""
+
+    warmup: int  # steps
+    weight_decay: float
+
+
+def optimise(
+    model: nn.Module,
+    batches: Iterable[T],
+    loss_of: Callable[[T], torch.Tensor],
+    steps: int,
+    rate: float,
+    config: Settings,
+) -> Iterator[dict]:
+    """AdamW on the loss of each batch: warm-up to `rate`, cosine decay to a fiftieth of it at the last of `steps`.
+
+    Yields:
+        {"step", "loss", "learning_rate"}
+    """
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -264,14 +301,12 @@ def _train_phase(
         return min(1.0, (step + 1) / config.warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate_factor)
-    for step, batch in enumerate(islice(_batches(config, tokenizer, phase), steps), start=1):
-        loss = _loss(model, batch, context_weight)
+    for step, batch in enumerate(batches, start=1):
+        loss = loss_of(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        record = {"step": step, "phase": phase, "loss": loss.item(), "learning_rate": schedule.get_last_lr()[0]}
+        record = {"step": step, "loss": loss.item(), "learning_rate": schedule.get_last_lr()[0]}
         schedule.step()
-        if step % 200 == 0 or step == steps:
-            record |= heldout_loss(model, tokenizer)
         yield record

@@ -1,16 +1,15 @@
-"""Figures of lab 04, and the blind look at completions of several models."""
+"""Figures of lab 04: next tokens, learning from examples, decoding, and the grid as a heat map."""
 
-import random
-from collections import Counter
+from collections.abc import Mapping
 from html import escape
 
-import ipywidgets as widgets
 import pandas as pd
 import plotly.graph_objects as go
 
+from .alignment import MARKS
 from .style import COLOURS, DASHES, MARKERS, PALETTE, styled
 
-NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO"}
+NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
 SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")
 
 
@@ -30,12 +29,12 @@ def next_token_bars(frame: pd.DataFrame, title: str) -> go.Figure:
 def accuracy_by_examples(frame: pd.DataFrame, title: str) -> go.Figure:
     """Accuracy against the number of examples in the prompt: columns model, k, estimate, low, high."""
     figure = go.Figure()
-    for name, rows in frame.groupby("model", sort=False):
+    for place, (name, rows) in enumerate(frame.groupby("model", sort=False)):
+        ink, dash, symbol = _look(name, place)
         figure.add_scatter(
-            x=rows["k"].astype(str), y=rows["estimate"], name=NAMES.get(name, name), mode="lines+markers",
-            error_y=_error_bars(rows, "estimate", "low", "high"),
-            line={"color": COLOURS.get(name), "dash": DASHES.get(name), "width": 2.5},
-            marker={"symbol": MARKERS.get(name), "size": 9},
+            x=rows["k"].astype(str), y=rows["estimate"].round(3), name=escape(NAMES.get(name, name)),
+            mode="lines+markers", error_y=_error_bars(rows, "estimate", "low", "high"),
+            line={"color": ink, "dash": dash, "width": 2.5}, marker={"symbol": symbol, "size": 9},
         )  # fmt: skip
     styled(figure, title, "examples in the prompt (k)", "accuracy (share right)")
     return figure.update_xaxes(type="category").update_yaxes(range=[-0.03, 1.05])
@@ -56,74 +55,47 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
     return styled(figure, title, "diversity of four samples (0 to 1)", "gold reward (-3 to 3)", 400)
 
 
-def technique_dots(frame: pd.DataFrame, title: str) -> go.Figure:
-    """Gold reward of each model with each technique: columns model, technique, estimate, low, high."""
-    figure = go.Figure()
-    for name, rows in frame.groupby("model", sort=False):
-        figure.add_scatter(
-            x=rows["technique"], y=rows["estimate"], name=NAMES.get(name, name), mode="markers",
-            error_y=_error_bars(rows, "estimate", "low", "high"),
-            marker={"symbol": MARKERS.get(name), "size": 11, "color": COLOURS.get(name)},
-        )  # fmt: skip
-    figure.update_layout(scattermode="group", scattergap=0.6)
-    return styled(figure, title, "technique", "gold reward (-3 to 3)", 400).update_xaxes(type="category")
+def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go.Figure:
+    """Every model (column) with every task and technique (row): colour the share of the best score, text the estimate
+    with its 95 % interval. summary: as from `grid.summary`; best: the highest score of a task, where it is not 1."""
+    rows = summary.assign(row=summary["task"] + ": " + summary["technique"])
+    order = list(dict.fromkeys(rows.sort_values("task", key=_place(rows["task"]), kind="stable")["row"]))
+    rows["share"] = (rows["estimate"] / rows["task"].map(best).fillna(1.0)).clip(0, 1)
+    words = [
+        "" if pd.isna(row.estimate) else f"{row.estimate:.2f}<br>[{row.low:.2f}, {row.high:.2f}]"
+        for row in rows.itertuples()
+    ]
+    share = rows.pivot(index="row", columns="model", values="share").loc[order, _in_order(rows["model"])]
+    text = rows.assign(words=words).pivot(index="row", columns="model", values="words").reindex_like(share)
+    figure = go.Figure(
+        go.Heatmap(
+            z=share.round(3), x=[escape(NAMES.get(name, name)) for name in share.columns], y=list(map(escape, order)),
+            text=text.fillna(""), texttemplate="%{text}", textfont={"size": 10}, zmin=0, zmax=1, colorscale="Cividis",
+            colorbar={"title": "share of<br>the best", "thickness": 12, "len": 0.3, "y": 1, "yanchor": "top"},
+            hovertemplate="%{x}<br>%{y}<br>%{text}<extra></extra>", hoverongaps=False, xgap=1, ygap=1,
+        )
+    )  # fmt: skip
+    styled(figure, title, "", "", height=140 + 30 * len(order))
+    figure.update_xaxes(side="top", tickangle=0)
+    return figure.update_yaxes(autorange="reversed").update_layout(margin_t=130)
+
+
+def _in_order(values: pd.Series) -> list:
+    return list(dict.fromkeys(values))
+
+
+def _place(tasks: pd.Series):
+    """A sort key: tasks in the order in which they come first."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(tasks))}
+    return lambda column: column.map(places)
+
+
+def _look(name: str, place: int) -> tuple[str | None, str, str]:
+    """Colour, dash and symbol of a model: those that it has in every lab, or the next that no other has."""
+    if name in COLOURS:
+        return COLOURS[name], DASHES[name], MARKERS[name]
+    return MARKS[place % len(MARKS)]
 
 
 def _error_bars(rows: pd.DataFrame, middle: str, low: str, high: str) -> dict:
     return {"array": rows[high] - rows[middle], "arrayminus": rows[middle] - rows[low], "symmetric": False}
-
-
-class BlindLook:
-    """Completions of several models side by side, their makers hidden until the reader has chosen the best.
-
-    samples: as from `evaluation.compare_models` (columns prompt, completion, model, gold; all models on the same
-    prompts in the same order). `widget` shows it; `votes` counts the choices by model.
-    """
-
-    def __init__(self, samples: pd.DataFrame, n: int = 10, seed: int = 0) -> None:
-        rng = random.Random(seed)
-        by_model = {name: rows.to_dict("records") for name, rows in samples.groupby("model", sort=False)}
-        self.items: list[list[dict]] = []
-        for rows in list(zip(*by_model.values(), strict=True))[:n]:
-            self.items.append(rng.sample(rows, len(rows)))
-        self.votes: Counter[str] = Counter()
-        self.position = 0
-        self.revealed = False
-        self._text = widgets.HTML()
-        self._tally = widgets.HTML()
-        letters = "ABCDEF"[: len(by_model)]
-        self._choices = [widgets.Button(description=f"{letter} is best") for letter in letters]
-        for number, button in enumerate(self._choices):
-            button.on_click(lambda _, number=number: self.choose(number))
-        self._next = widgets.Button(description="Next post", icon="arrow-right")
-        self._next.on_click(lambda _: self.next())
-        self.widget = widgets.VBox([self._text, widgets.HBox([*self._choices, self._next]), self._tally])
-        self._draw()
-
-    def choose(self, number: int) -> None:
-        """Prefer the completion at this place, and reveal who wrote which. A second choice does not count."""
-        if self.revealed:
-            return
-        self.votes[self.items[self.position][number]["model"]] += 1
-        self.revealed = True
-        self._draw()
-
-    def next(self) -> None:
-        """Go to the next post, after the last to the first."""
-        self.position = (self.position + 1) % len(self.items)
-        self.revealed = False
-        self._draw()
-
-    def _draw(self) -> None:
-        rows = self.items[self.position]
-        style = "line-height: 1.45; max-width: 60em"
-        parts = [f'<div style="{style}; white-space: pre-wrap">{escape(rows[0]["prompt"])}</div>']
-        for letter, row in zip("ABCDEF", rows, strict=False):
-            made = f" <i>({escape(NAMES.get(row['model'], row['model']))}, gold reward {row['gold']:.2f})</i>"
-            text = escape(row["completion"].strip()) or "(nothing)"
-            parts.append(f'<p style="{style}"><b>{letter}</b>{made if self.revealed else ""}: {text}</p>')
-        self._text.value = "".join(parts)
-        for button in self._choices:
-            button.disabled = self.revealed
-        counts = ", ".join(f"{escape(NAMES.get(name, name))} {count}" for name, count in sorted(self.votes.items()))
-        self._tally.value = f"Post {self.position + 1} of {len(self.items)}. You preferred: {counts or 'nobody yet'}."

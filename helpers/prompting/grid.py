@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from . import files
-from .files import LabError, shown
-from .prompt_formats import Ask
-from .statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
+from .. import files
+from ..files import LabError, shown
+from ..statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
+from .formats import Ask
 
 if TYPE_CHECKING:
-    from .models.language_models import LanguageModel
+    from ..models.language_models import LanguageModel
 
 CACHE_FORMAT = 1  # of the files in the cache: another number makes every cell anew
 LIBRARIES = ("torch", "transformers")  # another version of them may sample other texts

@@ -15,7 +15,7 @@ class Ask:
     """What is asked, before it takes any model's form. All parts but `query` may be empty.
 
     query: the input with its own line ends, such as "Sentence: My cat is ill.\\n"; cue: the beginning of the answer's
-    line, such as "Topic:". The two stand side by side, and the answer's first token brings the space after the cue.
+    line, such as "Topic:". The two stand side by side, and the answer's first token brings the space after a cue.
     instruction: what to do, a sentence or more. options: the answers there are to choose from.
     examples: (query, answer) of worked examples, in their order. role: who the model is to be ("You are a vet.").
     """
@@ -30,7 +30,8 @@ class Ask:
 
 def worked(ask: Ask) -> list[str]:
     """The worked examples, and the query whose answer is left open: a text each."""
-    return [*(f"{query}{ask.cue} {answer}".strip() for query, answer in ask.examples), f"{ask.query}{ask.cue}"]
+    cue = f"{ask.cue} " if ask.cue else ""
+    return [*(f"{query}{cue}{answer}".strip() for query, answer in ask.examples), f"{ask.query}{ask.cue}"]
 
 
 def plain(ask: Ask) -> str:

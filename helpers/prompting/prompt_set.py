@@ -2,7 +2,7 @@
 
 They were written for this project: what changes and what stays when something is done, steps of arithmetic, logic,
 instructions whose keeping can be checked, the same two applications with their names swapped, false premises, what
-nobody could know, and questions of opinion. Most carry a rule (helpers/answer_rules.py); the others are judged blind.
+nobody could know, and questions of opinion. Most carry a rule (answer_rules.py); the others are judged blind.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from . import files
+from .. import files
+from ..files import LabError, shown
 from .answer_rules import check_rule, chosen, final_number, follows
-from .files import LabError, shown
-from .prompt_formats import Ask
+from .formats import Ask
 
 CATEGORIES = (
     "open", "frame", "common sense", "arithmetic", "logic", "instruction", "bias", "premise", "unknown", "neutral",
@@ -27,7 +27,7 @@ COMPARED = "compared"  # the kind of rule by which a pair of prompts is compared
 class PromptItem:
     """A prompt, how its answers are scored, and what a good answer does. `where` is the "file:line" it was read from.
 
-    rule: of helpers/answer_rules.py; None: judged blind; or {"kind": "compared", "options": [...]}: the prompt is one
+    rule: of answer_rules.py; None: judged blind; or {"kind": "compared", "options": [...]}: the prompt is one
     of two, "...-a" and "...-b", whose decisions are compared (`same_decision`). The options are the words for the
     first, second, ... application, in the order of the prompt; without options the decision is a number.
     Raises LabError that names the field.

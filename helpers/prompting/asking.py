@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from .simulation import corpus, phrasings
-from .simulation.wording import ESSENTIAL, draw_fact, topics
+from ..simulation import corpus, phrasings
+from ..simulation.wording import ESSENTIAL, draw_fact, topics
 
 STEP_1 = "Step 1, the goal:"
 REQUEST = re.compile(r"(how|what|which|where|when|who|should|explain|tell|write|give|tips)\b", re.IGNORECASE)

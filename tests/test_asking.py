@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from helpers.prompting import (
+from helpers.prompting.asking import (
     body,
     conclusion,
     diversity,
