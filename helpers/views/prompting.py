@@ -10,6 +10,7 @@ from .alignment import MARKS
 from .style import COLOURS, DASHES, MARKERS, PALETTE, styled
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
+LIGHT_TO_DARK = [[0, "#f7f7f7"], [1, "#56A5D6"]]  # black text can be read on all of it
 SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")
 
 
@@ -70,14 +71,15 @@ def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go
     figure = go.Figure(
         go.Heatmap(
             z=share.round(3), x=[escape(NAMES.get(name, name)) for name in share.columns], y=list(map(escape, order)),
-            text=text.fillna(""), texttemplate="%{text}", textfont={"size": 10}, zmin=0, zmax=1, colorscale="Cividis",
+            text=text.fillna(""), texttemplate="%{text}", textfont={"size": 10, "color": "#111"}, zmin=0, zmax=1,
+            colorscale=LIGHT_TO_DARK,
             colorbar={"title": "share of<br>the best", "thickness": 12, "len": 0.3, "y": 1, "yanchor": "top"},
             hovertemplate="%{x}<br>%{y}<br>%{text}<extra></extra>", hoverongaps=False, xgap=1, ygap=1,
         )
     )  # fmt: skip
     styled(figure, title, "", "", height=140 + 30 * len(order))
     figure.update_xaxes(side="top", tickangle=0)
-    return figure.update_yaxes(autorange="reversed").update_layout(margin_t=130)
+    return figure.update_yaxes(autorange="reversed").update_layout(margin_t=110)
 
 
 def _in_order(values: pd.Series) -> list:
