@@ -11,7 +11,6 @@ from helpers.prompting.asking import (
     few_shot_prompt,
     few_shot_questions,
     is_request,
-    one_shot,
     request_prompts,
     self_consistency_vote,
     step_by_step,
@@ -79,10 +78,6 @@ def test_step_by_step_keeps_the_body_and_reads_the_conclusion():
     assert step_by_step(prompt) == f"POST: {body(prompt)}\n\nStep 1, the goal:"
     assert conclusion(" a dog\nStep 2 ...\n\nTL;DR: I want a dog.\nmore") == " I want a dog."
     assert conclusion(" a dog\nStep 2") == ""
-
-
-def test_one_shot_puts_the_example_first():
-    assert one_shot("B TL;DR:", "A TL;DR:", " good.") == "A TL;DR: good.\n\nB TL;DR:"
 
 
 @pytest.mark.parametrize(

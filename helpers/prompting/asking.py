@@ -109,11 +109,6 @@ def conclusion(completion: str) -> str:
     return completion.partition("TL;DR:")[2].split("\n")[0]
 
 
-def one_shot(prompt: str, example_prompt: str, example_completion: str) -> str:
-    """The TL;DR prompt with another post and its TL;DR before it."""
-    return f"{example_prompt}{example_completion}\n\n{prompt}"
-
-
 def self_consistency_vote(answers: Sequence[str]) -> str:
     """The answer that most of several samples give, as it was first written (Wang et al. 2023).
 

@@ -37,7 +37,6 @@ ROLES = (
     "You are a careful editor.",
     "You are a friendly neighbor.",
 )
-UNSEEN_ROLE = "You are a tired clown."
 ADVICE = (
     "start with a list of what you need",
     "ask someone who has done it before",
