@@ -766,3 +766,10 @@ def test_fingerprints_of_roles(shared, adapters):
 def test_roles_that_complete_nothing(shared, role):
     with pytest.raises(LabError, match=f"no role '{role}' that completes text: use one of base, reference, policy"):
         RoleModel(shared, role, "x")
+
+
+def test_a_prompt_is_counted_as_it_is_sent(loaded):
+    for name, model in loaded.items():
+        prompt = "the cat sat"
+        count = model.count_tokens(prompt)
+        assert count == len(model._encode([prompt], 1)[0]) > 0, name

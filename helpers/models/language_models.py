@@ -169,6 +169,10 @@ class TransformersModel(LanguageModel):
         top = probabilities.topk(min(n, len(probabilities)))
         return [(self._token_text(i), p) for i, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
 
+    def count_tokens(self, prompt: str) -> int:
+        """How many tokens of the context a prompt takes."""
+        return len(self._tokens(prompt))
+
     # ------------------------------------------------------------------------------------------ running
 
     @contextmanager
