@@ -95,7 +95,6 @@ def test_pipeline_gives_every_headline_number(profile, tmp_path, monkeypatch, ca
 
 def test_the_grid_leaves_out_what_it_cannot_have_and_writes_its_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lab_grid, "GRID", (techniques.FEW_SHOT,))
-    monkeypatch.setattr(lab_grid, "N_ITEMS", 2)
     monkeypatch.setattr(lab_grid, "grid_items", lambda n=2: {"topic": items("topic", 2)})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert cli.main(["grid", "tiny-gpt2", "nobody/nothing", "--csv", str(tmp_path / "table.csv")]) == 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from ..simulation import corpus, phrasings
+from ..simulation import corpus
 from ..simulation.wording import ESSENTIAL, draw_fact, topics
 
 STEP_1 = "Step 1, the goal:"
@@ -27,7 +27,12 @@ class Question:
 
     def is_answered_by(self, completion: str) -> bool:
         """Whether the completion's first line is the answer."""
-        return completion.strip().split("\n")[0].strip() == self.answer
+        return first_line(completion) == self.answer
+
+
+def first_line(completion: str) -> str:
+    """The first line that says something, without the space around it."""
+    return completion.strip().split("\n")[0].strip()
 
 
 def few_shot_prompt(examples: Sequence[tuple[str, str]], query: str, label: str) -> str:
@@ -75,12 +80,7 @@ def few_shot_questions(
 def _sentence(rng: random.Random, task: str) -> tuple[str, str]:
     topic, kind = rng.choice(sorted(topics())), rng.choice(ESSENTIAL)
     fact = draw_fact(topic, kind, rng.randrange(len(topics()[topic][kind + "s"])), rng)
-    template, slot = {
-        "goal": ("I want to {vp}.", "goal"),
-        "constraint": ("{S}.", "clause"),
-        "question": ("{Q}", "question"),
-    }[kind]
-    return phrasings.fill(template, **{slot: fact.text(rng.randrange(2))}), {"topic": topic, "kind": kind}[task]
+    return corpus.sentence(fact, rng.randrange(2)), {"topic": topic, "kind": kind}[task]
 
 
 def request_prompts(n: int, seed: int = 0) -> list[str]:

@@ -27,6 +27,7 @@ from ..simulation.gold import gold_reward, score
 from ..simulation.posts import draw_posts, write_summary
 from ..simulation.wording import find_facts
 from . import asking
+from .asking import first_line
 from .formats import Ask
 from .grid import Item
 
@@ -93,10 +94,6 @@ def simple(ask: Ask, *, instruction: bool = False, k: int = 0) -> Ask:
     """The query and its cue alone, or with the instruction (and options), or with the first `k` worked examples."""
     kept = ask if instruction else replace(ask, instruction="", options=())
     return replace(kept, examples=ask.examples[:k])
-
-
-def first_line(answer: str) -> str:
-    return answer.strip().split("\n")[0].strip()
 
 
 def last_number(answer: str) -> str:

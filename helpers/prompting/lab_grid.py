@@ -54,11 +54,9 @@ def shipped_answers() -> Path:
     return files.DATA / "prompting" / "answers.jsonl"
 
 
-def ask_all(
-    models: Mapping[str, LanguageModel], n: int = N_ITEMS, cache: Path | str | None = "prompting"
-) -> pd.DataFrame:
+def ask_all(models: Mapping[str, LanguageModel]) -> pd.DataFrame:
     """Every model by every technique on every task, as `grid.run_grid`; shipped answers are not asked for again."""
-    return run_grid(models, GRID, grid_items(n), score=grid_score, cache=cache, shipped=shipped_answers())
+    return run_grid(models, GRID, grid_items(), score=grid_score, shipped=shipped_answers())
 
 
 def ship(models: Mapping[str, LanguageModel]) -> Path:

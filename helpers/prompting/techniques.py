@@ -13,7 +13,6 @@ Sources
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,12 +22,11 @@ from ..simulation import tasks
 from . import asking
 from .formats import Ask
 from .grid import Item, Technique
-from .items import first_line, last_number, simple
+from .items import NUMBER, first_line, last_number, simple
 
 GREEDY = {"do_sample": False}
 SAMPLED: dict[str, Any] = {}  # at temperature 1, from all tokens
-CLASSES = ("topic", "sort", "capitals")
-SHORT = ("which", *CLASSES, "total")  # tasks with one right answer
+SHORT = ("which", "topic", "sort", "capitals", "total")  # tasks with one right answer
 TOKENS = {
     "which": 12,
     "mixed": 12,
@@ -117,7 +115,7 @@ def in_steps(item: Item, seed: int, k: int = 0) -> Ask:
 
 def amounts(costs: str) -> list[int]:
     """The numbers of a list of costs."""
-    return list(map(int, re.findall(r"\d+", costs)))
+    return list(map(int, NUMBER.findall(costs)))
 
 
 def _step_by_step(k: int) -> Callable:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from . import phrasings
 from .posts import draw_post, write_human_summary, write_summary
-from .wording import ESSENTIAL, draw_fact, topics
+from .wording import ESSENTIAL, Fact, draw_fact, topics
 
 SHARES = {
     "post": 0.12,
@@ -38,6 +38,16 @@ Document = tuple[str, str]
 def _any_fact(rng: random.Random, kind: str, topic: str | None = None):
     topic = topic or rng.choice(sorted(topics()))
     return draw_fact(topic, kind, rng.randrange(len(topics()[topic][kind + "s"])), rng)
+
+
+def sentence(fact: Fact, wording: int) -> str:
+    """A goal, constraint or question as one sentence."""
+    template, slot = {
+        "goal": ("I want to {vp}.", "goal"),
+        "constraint": ("{S}.", "clause"),
+        "question": ("{Q}", "question"),
+    }[fact.kind]
+    return phrasings.fill(template, **{slot: fact.text(wording)})
 
 
 def post(rng: random.Random, split: str) -> Document:
@@ -81,14 +91,9 @@ def examples(rng: random.Random, split: str) -> Document:
         fact = _any_fact(rng, kind)
         first = rng.randrange(2)
 
-        def sentence(wording: int, kind=kind, fact=fact) -> str:
-            template = {"goal": "I want to {vp}.", "constraint": "{S}.", "question": "{Q}"}[kind]
-            slot = {"goal": "goal", "constraint": "clause", "question": "question"}[kind]
-            return phrasings.fill(template, **{slot: fact.text(wording)})
-
-        answer = {"topic": fact.topic, "kind": kind, "words": sentence(1 - first)}[task]
+        answer = {"topic": fact.topic, "kind": kind, "words": sentence(fact, 1 - first)}[task]
         label = {"topic": "Topic", "kind": "Kind", "words": "In other words"}[task]
-        lines.append(f"Sentence: {sentence(first)}\n{label}: {answer}")
+        lines.append(f"Sentence: {sentence(fact, first)}\n{label}: {answer}")
     return "", "\n\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ..prompting.formats import Ask
 from . import phrasings
-from .corpus import notes, requests
+from .corpus import notes, requests, sentence
 from .posts import draw_post, write_human_summary, write_summary
 from .wording import ESSENTIAL, Fact, draw_fact, topics
 
@@ -104,13 +104,6 @@ def _fact(rng: random.Random, split: str, topic: str | None = None, kind: str | 
         index = rng.randrange(len(topics()[t][k + "s"]))
         if _split(t, k, index) == split:
             return draw_fact(t, k, index, rng)
-
-
-def sentence(fact: Fact, wording: int) -> str:
-    """The fact as one sentence."""
-    template = {"goal": "I want to {vp}.", "constraint": "{S}.", "question": "{Q}"}[fact.kind]
-    slot = {"goal": "goal", "constraint": "clause", "question": "question"}[fact.kind]
-    return phrasings.fill(template, **{slot: fact.text(wording)})
 
 
 def _named(attribute: str) -> Callable[[random.Random, str], Example]:

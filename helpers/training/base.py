@@ -118,9 +118,19 @@ def _batches(config: BaseConfig, tokenizer, phase: int, pool: int = 32) -> Itera
     """Batches of encoded documents; within a pool of batches, documents of like length go together."""
     seed, size = config.seed + phase, config.documents_per_step
     stream, rng = documents(seed, shares=COPY_SHARES if phase == 2 else SHARES), random.Random(seed)
+
+    def draw() -> list[Row]:
+        return _encode(tokenizer, list(islice(stream, pool * size)), config.context)
+
+    return batches_of_like_length(draw, size, lambda row: len(row[0]), rng)
+
+
+def batches_of_like_length(
+    draw: Callable[[], Iterable[T]], size: int, length: Callable[[T], int], rng: random.Random
+) -> Iterator[list[T]]:
+    """Batches of `size` without end, in random order; of what one call of `draw` gives, like lengths go together."""
     while True:
-        rows = _encode(tokenizer, list(islice(stream, pool * size)), config.context)
-        rows.sort(key=lambda row: len(row[0]))
+        rows = sorted(draw(), key=length)
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
         rng.shuffle(batches)
         yield from batches

@@ -31,7 +31,7 @@ from ..files import atomic_folder, sha256
 from ..models.generation import pad_right
 from ..prompting.formats import flan, plain
 from ..simulation import tasks
-from .base import byte_level_bpe, optimise
+from .base import batches_of_like_length, byte_level_bpe, optimise
 
 END = "<|endoftext|>"  # GPT-2's only special token
 
@@ -164,11 +164,7 @@ def _batches(
 ) -> Iterator[list]:
     """Batches of what `draw` draws, encoded; within a pool of batches, texts of like length go together."""
     rng = random.Random(f"batches/{seed}")
-    while True:
-        rows = sorted(encode([draw(rng) for _ in range(pool * size)]), key=length)
-        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
-        rng.shuffle(batches)
-        yield from batches
+    return batches_of_like_length(lambda: encode([draw(rng) for _ in range(pool * size)]), size, length, rng)
 
 
 HELDOUT = (  # task, worked examples before the query, wording of the instruction

@@ -13,7 +13,7 @@ from IPython.display import HTML
 
 from ..preferences import Pair
 from .card import INK
-from .style import styled
+from .style import error_bars, styled
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 AXES = {
@@ -37,12 +37,7 @@ def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength")
             x=rows["model"].map(escape),
             y=rows[measure].round(3),
             name=name,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": (rows[f"{measure}_high"] - rows[measure]).round(3),
-                "arrayminus": (rows[measure] - rows[f"{measure}_low"]).round(3),
-            },
+            error_y=error_bars(rows, 3, measure, f"{measure}_low", f"{measure}_high"),
             mode="markers",
             marker={"size": 10, "symbol": SYMBOLS[number % len(SYMBOLS)], "color": INK[number % len(INK)]},
             customdata=np.column_stack([rows["n"].astype(str), rows["note"].map(escape)]),

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .alignment import MARKS
-from .style import COLOURS, DASHES, MARKERS, PALETTE, styled
+from .style import COLOURS, DASHES, MARKERS, PALETTE, error_bars, styled
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
 LIGHT_TO_DARK = [[0, "#f7f7f7"], [1, "#56A5D6"]]  # black text can be read on all of it
@@ -34,7 +34,7 @@ def accuracy_by_examples(frame: pd.DataFrame, title: str) -> go.Figure:
         ink, dash, symbol = _look(name, place)
         figure.add_scatter(
             x=rows["k"].astype(str), y=rows["estimate"].round(3), name=escape(NAMES.get(name, name)),
-            mode="lines+markers", error_y=_error_bars(rows, "estimate", "low", "high"),
+            mode="lines+markers", error_y=error_bars(rows),
             line={"color": ink, "dash": dash, "width": 2.5}, marker={"symbol": symbol, "size": 9},
         )  # fmt: skip
     styled(figure, title, "examples in the prompt (k)", "accuracy (share right)")
@@ -49,8 +49,8 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
         one = pd.DataFrame([row])
         figure.add_scatter(
             x=one["diversity"], y=one["gold"], name=row["decoding"], mode="markers",
-            error_x=_error_bars(one, "diversity", "diversity_low", "diversity_high"),
-            error_y=_error_bars(one, "gold", "gold_low", "gold_high"),
+            error_x=error_bars(one, 3, "diversity", "diversity_low", "diversity_high"),
+            error_y=error_bars(one, 3, "gold", "gold_low", "gold_high"),
             marker={"symbol": SYMBOLS[i % 6], "size": 11, "color": PALETTE[i % len(PALETTE)]},
         )  # fmt: skip
     return styled(figure, title, "diversity of four samples (0 to 1)", "gold reward (-3 to 3)", 400)
@@ -97,7 +97,3 @@ def _look(name: str, place: int) -> tuple[str | None, str, str]:
     if name in COLOURS:
         return COLOURS[name], DASHES[name], MARKERS[name]
     return MARKS[place % len(MARKS)]
-
-
-def _error_bars(rows: pd.DataFrame, middle: str, low: str, high: str) -> dict:
-    return {"array": rows[high] - rows[middle], "arrayminus": rows[middle] - rows[low], "symmetric": False}

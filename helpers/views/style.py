@@ -36,7 +36,9 @@ def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) 
     return figure
 
 
-def error_bars(rows: pd.DataFrame, digits: int = 3) -> dict:
+def error_bars(
+    rows: pd.DataFrame, digits: int = 3, estimate: str = "estimate", low: str = "low", high: str = "high"
+) -> dict:
     """The limits of an interval table (columns estimate, low, high) as plotly's error bars."""
-    above, below = rows["high"] - rows["estimate"], rows["estimate"] - rows["low"]
+    above, below = rows[high] - rows[estimate], rows[estimate] - rows[low]
     return {"type": "data", "symmetric": False, "array": above.round(digits), "arrayminus": below.round(digits)}
