@@ -48,9 +48,9 @@ def test_tokenizer_gives_back_any_text(shipped):
 @pytest.fixture
 def few_documents(monkeypatch):
     """Tokenizers and pools of batches of a toy's size."""
-    texts, batches = gpt2._texts, gpt2._batches
-    monkeypatch.setattr(gpt2, "_texts", lambda seed, n: texts(seed, 40))
-    monkeypatch.setattr(gpt2, "_batches", lambda *args: batches(*args, pool=2))
+    texts, batches = gpt2.vocabulary_texts, gpt2.task_batches
+    monkeypatch.setattr(gpt2, "vocabulary_texts", lambda seed, n: texts(seed, 40))
+    monkeypatch.setattr(gpt2, "task_batches", lambda *args: batches(*args, pool=2))
 
 
 def test_training_gpt2_is_reproducible_and_writes_a_whole_checkpoint(tmp_path, few_documents):

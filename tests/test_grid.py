@@ -550,6 +550,18 @@ def test_shipped_answers_are_not_asked_for_and_are_those_that_were_kept(tmp_path
     pd.testing.assert_frame_equal(kept, again)
 
 
+def test_new_cells_are_added_to_a_shipped_file_and_those_that_nobody_asks_for_go(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    for name, technique in (("old", ZERO_SHOT), ("new", GREEDY)):
+        run(FakeModel(), [technique], cache=tmp_path / name)
+        grid.write_shipped(tmp_path / name, path)
+    both = grid.grid_keys({"m": FakeModel()}, [ZERO_SHOT, GREEDY], TASKS)
+    assert set(grid.read_shipped(path)) == both
+    wanted = grid.grid_keys({"m": FakeModel()}, [GREEDY], TASKS)
+    grid.write_shipped(tmp_path / "new", path, wanted)
+    assert set(grid.read_shipped(path)) == wanted < both
+
+
 def test_another_model_does_not_get_shipped_answers(tmp_path):
     run(FakeModel(), cache=tmp_path / "cells")
     grid.write_shipped(tmp_path / "cells", tmp_path / "answers.jsonl")

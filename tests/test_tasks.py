@@ -124,7 +124,7 @@ def test_documents_are_drawn_from_the_seed_and_teach_what_follows(seed):
 
 def test_the_last_wording_of_an_instruction_is_in_no_training_text():
     rng = random.Random(0)
-    texts = [flan(tasks.instruction_example(rng)[0]) for _ in range(1500)]
+    texts = [flan(draw(rng)[0]) for draw in (tasks.instruction_example, tasks.tuning_example) for _ in range(1500)]
     texts += ["".join(text for text, _ in tasks.base_document(rng)) for _ in range(1500)]
     for task in (*tasks.KNOWN, tasks.REQUEST, tasks.sorting(rng)):
         assert not any(text.startswith(f"{task.instructions[-1]}\n") for text in texts)

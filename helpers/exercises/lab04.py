@@ -601,6 +601,14 @@ QUESTIONS = [
         0.05,
         close=0.1,
     ),
+    Guess(
+        "told_in_capitals",
+        'how often is tiny-flan-t5 right when it shall "write the answer in capital letters"?',
+        0.0,
+        1.0,
+        0.05,
+        close=0.1,
+    ),
     Question(
         "why_requests",
         "A large chat model answers the request, the base model goes on with more requests. Why?",

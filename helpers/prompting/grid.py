@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache as cached
 from importlib import metadata
@@ -158,6 +158,20 @@ def cell_key(model: LanguageModel, technique: Technique, items: Sequence[Item], 
         "seed": seed,
     }
     return _sha256(content)
+
+
+def grid_keys(
+    models: Mapping[str, LanguageModel],
+    techniques: Sequence[Technique],
+    items: Mapping[str, Sequence[Item]],
+    seeds: Sequence[int] = (0, 1, 2),
+) -> set[str]:
+    """The keys of all cells that `run_grid` would ask for."""
+    named = _by_name(techniques)
+    return {
+        cell_key(models[cell.model], named[cell.technique], items[cell.task], cell.seed)
+        for cell in _cells(models, named, items, seeds, None)
+    }
 
 
 # ---------------------------------------------------------------------------------------------- what it says
@@ -349,11 +363,19 @@ def _write(path: Path, cell: Cell, answers: list[str]) -> None:
     files.atomic_write(path, json.dumps(content, indent=1) + "\n")
 
 
-def write_shipped(folder: Path, path: Path) -> None:
-    """Put all cells of a cache into one file, a cell a line, for those who shall not have to ask again."""
-    cells = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
-    cells.sort(key=lambda content: (*content["cell"].values(), content["key"]))
-    files.write_jsonl(path, [{"cell": c["cell"], "key": c["key"], "answers": c["answers"]} for c in cells])
+def write_shipped(folder: Path, path: Path, keys: Container[str] | None = None) -> None:
+    """Add the cells of a cache to one file, a cell a line, for those who shall not have to ask again.
+
+    keys: of the cells to keep in the file; default: all.
+    """
+    kept = [row for _, row in files.read_jsonl(path)] if path.exists() else []
+    cells = {c["key"]: c for c in [*kept, *(json.loads(file.read_bytes()) for file in folder.glob("*.json"))]}
+    rows = [
+        {"cell": c["cell"], "key": key, "answers": c["answers"]}
+        for key, c in cells.items()
+        if keys is None or key in keys
+    ]
+    files.write_jsonl(path, sorted(rows, key=lambda row: (*row["cell"].values(), row["key"])))
 
 
 def read_shipped(path: Path) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from .grid import Item, run_grid
 from .items import TASKS, grid_score, items
 from .techniques import GRID
 
-TINY = ("tiny-gpt2",)
+TINY = ("tiny-gpt2", "tiny-t5", "tiny-flan-t5")
 REAL = ("gpt2", "google/flan-t5-base", "meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-7b-chat-hf")
 N_ITEMS = 40  # of each task
 DPO = "dpo"
@@ -60,8 +60,9 @@ def ask_all(models: Mapping[str, LanguageModel]) -> pd.DataFrame:
 
 
 def ship(models: Mapping[str, LanguageModel]) -> Path:
-    """Ask all again in a new folder, and write the answers to data/, for everybody."""
-    folder = files.RUNS / "prompting-to-ship"
-    run_grid(models, GRID, grid_items(), score=grid_score, cache=folder)
-    grid.write_shipped(folder, shipped_answers())
-    return shipped_answers()
+    """Ask for the cells whose answers are not shipped yet (to ask for all, delete the file first), and write them to
+    data/, for everybody. Answers to what this grid no longer asks go."""
+    path, folder, asked = shipped_answers(), files.RUNS / "prompting-to-ship", grid_items()
+    run_grid(models, GRID, asked, score=grid_score, cache=folder, shipped=path if path.exists() else None)
+    grid.write_shipped(folder, path, grid.grid_keys(models, GRID, asked))
+    return path

@@ -410,7 +410,7 @@ def _document(kind: str, rng: random.Random) -> Segments:
     return worked_examples(rng, TLDR, rng.choice((1, 1, 1, 1, 2)))
 
 
-TUNING_SHARES = {
+INSTRUCTION_SHARES = {
     "topic": 0.06,
     "kind": 0.05,
     "words": 0.05,
@@ -425,13 +425,41 @@ TUNING_SHARES = {
     "request": 0.05,
     "right": 0.05,
 }
+TUNING_SHARES = {
+    "topic": 0.14,
+    "kind": 0.05,
+    "words": 0.04,
+    "total": 0.14,
+    "steps": 0.16,
+    "goal": 0.07,
+    "problem": 0.07,
+    "question": 0.07,
+    "tldr": 0.10,
+    "without": 0.04,
+    "sort": 0.06,
+    "request": 0.02,
+    "right": 0.04,
+}
 LONG = ("goal", "problem", "question", "tldr", "without")  # one example at the most: posts are long
 
 
-def instruction_example(rng: random.Random) -> tuple[Ask, str]:
+def tuning_example(rng: random.Random) -> tuple[Ask, str]:
+    """One input and output of what tiny-flan-t5 is tuned on: more of the short tasks, fewer worked examples."""
+    return instruction_example(rng, TUNING_SHARES, few_shot=0.3, long_few_shot=0.03)
+
+
+def instruction_example(
+    rng: random.Random,
+    shares: dict[str, float] = INSTRUCTION_SHARES,
+    few_shot: float = 0.5,
+    long_few_shot: float = 0.1,
+) -> tuple[Ask, str]:
     """One input and output of a mixture of instructions (Longpre et al. 2023: zero-shot and few-shot, with and without
-    steps, in several wordings). tiny-gpt2's vocabulary is made of such texts, too; no model is tuned on them yet."""
-    name = rng.choices(list(TUNING_SHARES), list(TUNING_SHARES.values()))[0]
+    steps, in several wordings). The defaults are those of the texts that the vocabularies are made from.
+
+    few_shot, long_few_shot: how many have worked examples, of short tasks and of those about posts.
+    """
+    name = rng.choices(list(shares), list(shares.values()))[0]
     if name == "sort":
         task = sorting(rng)
     elif name == "without":
@@ -440,7 +468,7 @@ def instruction_example(rng: random.Random) -> tuple[Ask, str]:
         task = REQUEST if name == "request" else next(task for task in KNOWN if task.name == name)
     if name == "sort":
         k = rng.randrange(1, 9)
-    elif name == "request" or rng.random() < (0.9 if name in LONG else 0.5):
+    elif name == "request" or rng.random() < 1 - (long_few_shot if name in LONG else few_shot):
         k = 0
     else:
         k = 1 if name in LONG else rng.randrange(1, 5)

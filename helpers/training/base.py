@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -272,43 +272,40 @@ def _train_phase(
     model: LlamaForCausalLM, tokenizer, config: BaseConfig, phase: int, steps: int, rate: float, context_weight: float
 ) -> Iterator[dict]:
     batches = islice(_batches(config, tokenizer, phase), steps)
-    for record in optimise(model, batches, lambda batch: _loss(model, batch, context_weight), steps, rate, config):
+    loss = lambda batch: _loss(model, batch, context_weight)  # noqa: E731
+    optimizer = adamw(model, rate, config.weight_decay)
+    for record in optimise(model, optimizer, batches, loss, steps, config.warmup):
         record = {"step": record["step"], "phase": phase, **record}
         if record["step"] % 200 == 0 or record["step"] == steps:
             record |= heldout_loss(model, tokenizer)
         yield record
 
 
-class Settings(Protocol):
-    """What `optimise` takes of a configuration."""
-
-    warmup: int  # steps
-    weight_decay: float
+def adamw(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW as language models are pretrained with; vectors (norms, biases) do not decay."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
 
 
 def optimise(
     model: nn.Module,
+    optimizer: torch.optim.Optimizer,
     batches: Iterable[T],
     loss_of: Callable[[T], torch.Tensor],
     steps: int,
-    rate: float,
-    config: Settings,
+    warmup: int,
 ) -> Iterator[dict]:
-    """AdamW on the loss of each batch: warm-up to `rate`, cosine decay to a fiftieth of it at the last of `steps`.
+    """Minimise the loss of each batch: `warmup` steps up to the optimizer's rate, then cosine decay to a fiftieth of it
+    at the last of `steps`.
 
     Yields:
         {"step", "loss", "learning_rate"}
     """
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim == 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=rate,
-        betas=(0.9, 0.95),
-    )
 
     def learning_rate_factor(step: int) -> float:
-        return min(1.0, (step + 1) / config.warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        return min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate_factor)
     for step, batch in enumerate(batches, start=1):

@@ -9,9 +9,7 @@ examples with steps, and more sorting by examples.
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,11 +25,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ..files import atomic_folder, sha256
+from ..files import sha256
 from ..models.generation import pad_right
-from ..prompting.formats import flan, plain
+from ..prompting.formats import Ask, plain
 from ..simulation import tasks
-from .base import batches_of_like_length, byte_level_bpe, optimise
+from .base import adamw, byte_level_bpe, optimise
+from .small_tasks import heldout_losses, save_with_card, table, task_batches, vocabulary_texts, with_heldout
 
 END = "<|endoftext|>"  # GPT-2's only special token
 
@@ -59,7 +58,7 @@ class GPT2Recipe:
 
 def gpt2_tokenizer(recipe: GPT2Recipe, n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     """As GPT-2's: byte-level BPE, one special token for start and end, none for padding."""
-    tokenizer = byte_level_bpe(_texts(recipe.seed, n_documents), recipe.vocabulary, [END])
+    tokenizer = byte_level_bpe(vocabulary_texts(recipe.seed, n_documents), recipe.vocabulary, [END])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=END, eos_token=END, unk_token=END, model_max_length=recipe.context
     )
@@ -132,7 +131,7 @@ def train_gpt2(folder: Path, recipe: GPT2Recipe = GPT2Recipe()) -> Iterator[dict
     tokenizer, model = gpt2_tokenizer(recipe), new_gpt2(recipe)
     for phase in range(3):
         yield from _gpt2_phase(model, tokenizer, recipe, phase)
-    _save(folder, model, tokenizer, recipe)
+    save_with_card(folder, model, tokenizer, lambda new: _card(new, recipe))
 
 
 def _gpt2_phase(model: GPT2LMHeadModel, tokenizer, recipe: GPT2Recipe, phase: int) -> Iterator[dict]:
@@ -145,90 +144,36 @@ def _gpt2_phase(model: GPT2LMHeadModel, tokenizer, recipe: GPT2Recipe, phase: in
     def encode(documents: Sequence[tasks.Segments]) -> list[Row]:
         return _encode_segments(tokenizer, documents, recipe.context)
 
-    batches = _batches(recipe.batch_size, recipe.seed + phase, draw, encode, lambda row: len(row.ids))
+    batches = task_batches(recipe.batch_size, recipe.seed + phase, draw, encode, lambda row: len(row.ids))
+    optimizer = adamw(model, rate, recipe.weight_decay)
     loss = lambda rows: _gpt2_loss(model, rows, weight)  # noqa: E731
-    yield from _measured(model, tokenizer, optimise(model, islice(batches, steps), loss, steps, rate, recipe))
-
-
-def _texts(seed: int, n: int) -> Iterator[str]:
-    """What the tokenizer is trained on: documents, and as many instructions with their answers."""
-    rng = random.Random(f"tokenizer/{seed}")
-    for _ in range(n // 2):
-        yield "".join(text for text, _ in tasks.base_document(rng))
-        ask, answer = tasks.instruction_example(rng)
-        yield f"{flan(ask)} {answer}"
-
-
-def _batches(
-    size: int, seed: int, draw: Callable, encode: Callable, length: Callable, *, pool: int = 32
-) -> Iterator[list]:
-    """Batches of what `draw` draws, encoded; within a pool of batches, texts of like length go together."""
-    rng = random.Random(f"batches/{seed}")
-    return batches_of_like_length(lambda: encode([draw(rng) for _ in range(pool * size)]), size, length, rng)
-
-
-HELDOUT = (  # task, worked examples before the query, wording of the instruction
-    (tasks.TOPIC, 2, None),
-    (tasks.KIND, 2, None),
-    (tasks.TOTAL, 1, None),
-    (tasks.STEPS, 1, None),
-    (tasks.GOAL, 0, None),
-    (tasks.TLDR, 0, None),
-    (tasks.TOPIC, 0, 0),
-    (tasks.TLDR, 0, 0),
-)
+    records = optimise(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
+    yield from with_heldout(records, lambda: answer_losses(model, tokenizer))
 
 
 @torch.no_grad()
 def answer_losses(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, n: int = 64) -> dict[str, float]:
-    """Mean loss, in nats a token, of right answers to `n` queries of each task on the validation split, the end token
-    left out; "sort, 6 examples" and the like say what stood before the query."""
-    was_training = model.training
-    model.eval()
-    losses = {}
-    for task, k, wording in (*HELDOUT, (None, 2, None), (None, 8, None)):
-        rng = random.Random("heldout")
-        drawn = [(task or tasks.sorting(rng, 2, "topic")).ask(rng, "validation", k, wording) for _ in range(n)]
-        name = f"{task.name if task else 'sort'}, {k} examples" + ("" if wording is None else ", told")
-        losses[name] = _answer_loss(model, tokenizer, drawn)
-    model.train(was_training)
-    return losses
+    """`small_tasks.heldout_losses` of a GPT-2."""
+
+    def loss_of(drawn: Sequence[tuple[Ask, str]]) -> float:
+        documents = [[(plain(ask), False), (f" {answer}", True)] for ask, answer in drawn]
+        rows = _encode_segments(tokenizer, documents, model.config.n_positions)
+        rows = [Row(row.ids[:-1], [float(weight > 0) for weight in row.weights[:-1]]) for row in rows]
+        return _gpt2_loss(model, rows, 0.0).item()
+
+    return heldout_losses(model, loss_of, n)
 
 
-def _answer_loss(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, drawn: Sequence) -> float:
-    """Mean loss of the answers' tokens, each counting the same."""
-    documents = [[(plain(ask), False), (f" {answer}", True)] for ask, answer in drawn]
-    rows = _encode_segments(tokenizer, documents, model.config.n_positions)
-    rows = [Row(row.ids[:-1], [float(weight > 0) for weight in row.weights[:-1]]) for row in rows]
-    return _gpt2_loss(model, rows, 0.0).item()
-
-
-def _measured(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, records: Iterator[dict]) -> Iterator[dict]:
-    for record in records:
-        yield record if record["step"] % 250 else record | {"heldout": answer_losses(model, tokenizer)}
-
-
-def _save(folder: Path, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, recipe: GPT2Recipe) -> None:
-    """Write checkpoint (in 16 bits), tokenizer and card to `folder`, whole or not at all."""
-    model.eval()
-    weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    with atomic_folder(folder) as new:
-        model.save_pretrained(new, state_dict=weights)
-        config = json.loads((new / "config.json").read_text("utf-8"))
-        (new / "config.json").write_text(json.dumps(config | {"dtype": "float16"}, indent=2) + "\n", "utf-8")
-        tokenizer.save_pretrained(new)
-        (new / "README.md").write_text(_card(new, tokenizer, recipe), "utf-8")
-
-
-def _card(folder: Path, tokenizer: PreTrainedTokenizerBase, recipe: GPT2Recipe) -> str:
+def _card(folder: Path, recipe: GPT2Recipe) -> str:
     """The model card: what it is, how it was made, what was measured."""
-    saved = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32)  # in 16 bits, not what was trained
-    losses = answer_losses(saved, tokenizer)
+    # as saved, in 16 bits, not as trained
+    saved = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     shares = ((kind, tasks.BASE_SHARES[kind], tasks.FEW_SHOT_SHARES[kind]) for kind in tasks.BASE_SHARES)
     return CARD.format(
         parameters=saved.num_parameters(),
-        losses="\n".join(f"| {name} | {loss:.4f} |" for name, loss in losses.items()),
-        recipe="\n".join(f"| {name} | {value} |" for name, value in asdict(recipe).items()),
+        losses=table(answer_losses(saved, tokenizer), "{:.4f}"),
+        recipe=table(asdict(recipe)),
         shares="\n".join(f"| {kind} | {first:.2f} | {last:.2f} |" for kind, first, last in shares),
         sha256=sha256(folder / "model.safetensors"),
     )
