@@ -101,8 +101,9 @@ def import_preferences(store: LabelStore, rows: Iterable[Preference], pairs: Ite
         swapped = replace(pair, completion_a=row.rejected, completion_b=row.chosen)
         choice = "b" if pair_digest(swapped) in known else "a"
         pair = known.get(pair_digest(swapped if choice == "b" else pair), pair)
+        strength = row.strength or 1  # nobody said: as if unsure
         try:
-            store.add(Label(pair, row.annotator, "import", left=None, choice=choice, strength=row.strength))
+            store.add(Label(pair, row.annotator, "import", left=None, choice=choice, strength=strength))
             imported += 1
         except AlreadyAnswered:
             continue
@@ -150,9 +151,9 @@ def merge_labels(paths: Iterable[Path | str]) -> tuple[list[Preference], MergeRe
     """The rows of several files of preferences as one set, the same whatever the files' order.
 
     Rows in which one annotator chooses the same text of the same pair are duplicates: one is kept, with the
-    smallest strength. Rows in which one annotator chooses differently are conflicts: none is kept. Different
-    annotators of one pair are kept side by side. Raises LabError as `read_preferences`, and where one annotator
-    has one id for two pairs.
+    smallest strength (none is less than 1). Rows in which one annotator chooses differently are conflicts: none is
+    kept. Different annotators of one pair are kept side by side. Raises LabError as `read_preferences`, and where one
+    annotator has one id for two pairs.
     """
     paths = list(paths)
     choices: dict[tuple, dict[str, list[Preference]]] = defaultdict(lambda: defaultdict(list))
@@ -164,7 +165,7 @@ def merge_labels(paths: Iterable[Path | str]) -> tuple[list[Preference], MergeRe
             places[row.annotator].add(number)
     kept, conflicts, duplicates = [], [], 0
     for by_choice in choices.values():
-        best = [min(rows, key=lambda row: (row.strength, *_order(row))) for rows in by_choice.values()]
+        best = [min(rows, key=lambda row: (row.strength or 0, *_order(row))) for rows in by_choice.values()]
         duplicates += sum(len(rows) - 1 for rows in by_choice.values())
         if len(best) == 1:
             kept += best
@@ -185,7 +186,7 @@ def merge_labels(paths: Iterable[Path | str]) -> tuple[list[Preference], MergeRe
 
 
 def _order(row: Preference) -> tuple:
-    return row.id, row.strength, row.chosen, row.rejected, row.source, row.split, row.where
+    return row.id, row.strength or 0, row.chosen, row.rejected, row.source, row.split, row.where
 
 
 def _label_id(pair: str, annotator: str) -> str:

@@ -381,6 +381,15 @@ def test_merging_reports_duplicates_conflicts_and_shared_names(tmp_path):
     assert f"conflict: ann on p2, {one}:2 and {two}:2" in str(report)
 
 
+def test_choices_of_which_nobody_said_how_strong_they_are(store, tmp_path):
+    path = tmp_path / "own.jsonl"
+    write_rows(path, [row(1, "ann", strength=None), row(1, "ann", id="again/ann"), row(2, "ann", strength=None)])
+    rows, report = merge_labels([path])
+    assert rows == [row(1, "ann", strength=None), row(2, "ann", strength=None)] and report.duplicates == 1
+    assert import_preferences(store, rows) == 2
+    assert [label.strength for label in store.labels()] == [1, 1]  # the store knows no choice without one
+
+
 def test_one_id_for_two_pairs_of_one_annotator(tmp_path):
     write_rows(tmp_path / "one.jsonl", [row(1, "ann")])
     write_rows(tmp_path / "two.jsonl", [row(2, "ann", id="p1/ann")])
@@ -389,7 +398,7 @@ def test_one_id_for_two_pairs_of_one_annotator(tmp_path):
 
 
 rows_of_a_class = st.lists(
-    st.builds(row, st.integers(0, 3), st.sampled_from(["ann", "bob"]), swap=st.booleans(), strength=st.integers(1, 4)),
+    st.builds(row, st.integers(0, 3), st.sampled_from(["ann", "bob"]), swap=st.booleans(), strength=st.none() | st.integers(1, 4)),
     min_size=1,
     max_size=5,
     unique_by=lambda row: row.id,

@@ -65,7 +65,7 @@ def train_reward_model(
 
     The loss is the mean of -log sigmoid(r(chosen) - r(rejected) - m).
     stage, steps: default to the profile's.
-    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0.
+    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0; 0 too where nobody said how much.
     reference: (prompt, completion) texts on which normalised scores are to have mean 0 and standard
     deviation 1; default: both completions of the first 256 pairs.
     output: folder for the adapter and reward.json (mean, std), written whole at the end.
@@ -133,7 +133,7 @@ def reward_dataset(
     }
     columns["length"] = [max(len(a), len(b)) for a, b in zip(*columns.values(), strict=True)]
     if margins is not None:  # TRL subtracts a column of this name
-        columns["margin"] = [float(margins[row.strength]) for row in pairs]
+        columns["margin"] = [0.0 if row.strength is None else float(margins[row.strength]) for row in pairs]
     return Dataset.from_dict(columns)
 
 

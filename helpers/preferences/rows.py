@@ -1,0 +1,231 @@
+"""The row types and their checks. A row that exists is valid: the constructors check every field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, ClassVar, TypeVar
+
+from ..files import UNSEEN, LabError
+
+SPLITS = ("train", "validation", "test")
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What all rows share. `where` is the "file:line" the row was read from, and no part of its value."""
+
+    KEY: ClassVar[tuple[str, ...]] = ("id",)  # the fields that tell a row from all others
+    where: str = field(default="", compare=False, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for column in self.columns():
+            if problem := _problem(getattr(self, column.name), column.metadata):
+                raise LabError(f'{at(self)}field "{column.name}" {problem}')
+
+    @classmethod
+    def columns(cls) -> list:
+        """The fields that are in the file, in its order."""
+        return _columns(cls)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as its file has it: an optional field that is empty is left out."""
+        values = {column.name: getattr(self, column.name) for column in self.columns()}
+        return {name: value for name, value in values.items() if value != ()}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a conversation. role: "system", "user", "assistant" or what else the set calls its speaker."""
+
+    role: str
+    content: str
+
+
+def _whole(low: int, high: int, meaning: str, *, may_lack: bool = False) -> Any:
+    return field(metadata={"range": (low, high), "meaning": meaning, "may_lack": may_lack})
+
+
+@dataclass(frozen=True)
+class Preference(Row):
+    """One comparison: of two completions of a prompt, an annotator prefers `chosen` to `rejected`.
+
+    strength: how much better, on the four-point scale of Llama 2 (Touvron et al. 2023, section 3.2.1):
+    4 significantly better, 3 better, 2 slightly better, 1 negligibly better or unsure; None: nobody said.
+    turns: the prompt turn by turn, if it is more than one user's question; `prompt` is then their text.
+    Raises LabError for a field of the wrong type or range and for two equal completions.
+    """
+
+    prompt: str
+    chosen: str
+    rejected: str
+    id: str
+    source: str
+    annotator: str
+    strength: int | None = _whole(1, 4, "1 negligibly better ... 4 significantly better", may_lack=True)
+    split: str = field(metadata={"choices": SPLITS})
+    turns: tuple[Turn, ...] = field(default=(), metadata={"turns": True})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.chosen.strip() == self.rejected.strip():
+            raise LabError(
+                f'{at(self)}field "rejected" is identical to "chosen": such a pair teaches nothing; remove the row'
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        values = super().as_dict()
+        if self.turns:
+            values["turns"] = [{"role": turn.role, "content": turn.content} for turn in self.turns]
+        return values
+
+
+@dataclass(frozen=True)
+class Pair(Row):
+    """Two completions of a prompt that nobody has compared yet.
+
+    source: who wrote them; of models "a>b", the writer of `completion_a` first.
+    Raises LabError for a field of the wrong type and for two equal completions.
+    """
+
+    id: str
+    prompt: str
+    completion_a: str
+    completion_b: str
+    source: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.completion_a.strip() == self.completion_b.strip():
+            raise LabError(
+                f'{at(self)}field "completion_b" is identical to "completion_a": there is nothing to choose; '
+                f"remove the row"
+            )
+
+    @classmethod
+    def of(cls, row: Preference) -> Pair:
+        """The pair that was compared: `completion_a` is the chosen text, so show the two in random order."""
+        return cls(row.id, row.prompt, row.chosen, row.rejected, row.source, where=row.where)
+
+
+@dataclass(frozen=True)
+class Prompt(Row):
+    """A prompt to write completions for."""
+
+    id: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Demonstration(Row):
+    """A prompt with a completion to imitate in supervised fine-tuning."""
+
+    id: str
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True)
+class Rating(Row):
+    """One annotator's absolute rating of one completion, 1 (worst) to 7. Several may rate the same `id`."""
+
+    KEY: ClassVar = ("id", "annotator")
+    id: str
+    prompt: str
+    completion: str
+    annotator: str
+    rating: int = _whole(1, 7, "1 worst ... 7 best")
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def check_preferences(rows: Sequence[Row], tokenizer: Any = None, max_prompt_tokens: int | None = None) -> None:
+    """Check what no row can know alone: that no id comes twice and, given a tokenizer, that the prompts fit.
+
+    tokenizer: a Hugging Face tokenizer; max_prompt_tokens: the longest prompt allowed, in its tokens.
+    Raises LabError that names the first bad row; ValueError if only one of the two is given.
+    """
+    if (tokenizer is None) != (max_prompt_tokens is None):
+        raise ValueError("give tokenizer and max_prompt_tokens together: a limit in tokens needs a tokenizer")
+    seen: dict[tuple, Row] = {}
+    for row in rows:
+        key = tuple(getattr(row, name) for name in row.KEY)
+        if (first := seen.setdefault(key, row)) is not row:
+            raise LabError(
+                f'{at(row)}field "id": {", ".join(map(_brief, key))} is used twice'
+                f"{f' (first at {first.where})' if first.where else ''}; give each row an id of its own"
+            )
+    if tokenizer is None or not rows:
+        return
+    for row, tokens in zip(rows, tokenizer([row.prompt for row in rows])["input_ids"], strict=True):
+        if len(tokens) > max_prompt_tokens:
+            raise LabError(
+                f'{at(row)}field "prompt" has {len(tokens)} tokens, and the limit is {max_prompt_tokens}; '
+                f"shorten it or remove the row (id {_brief(row.id)})"
+            )
+
+
+def at(row: Row) -> str:
+    """Where the row was read, as messages begin: "file:line: ", or nothing."""
+    return f"{row.where}: " if row.where else ""
+
+
+def as_label(text: str, most: int = 80) -> str:
+    """A name from data as messages show it: on one line, with nothing that moves a terminal's cursor, and not long."""
+    shown = UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text[: most + 1])
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def is_broken_text(text: str) -> bool:
+    """Whether the text holds half of a character (a lone surrogate), which no file and no tokenizer takes."""
+    return not text.isascii() and SURROGATE.search(text) is not None
+
+
+@cache
+def _columns(row_type: type[Row]) -> list:
+    return [column for column in fields(row_type) if column.name != "where"]
+
+
+def _problem(value: Any, rule: Any) -> str | None:
+    """What is wrong with the value of one field, and what to do; None if nothing is."""
+    if "range" in rule:
+        low, high = rule["range"]
+        if value is None and rule["may_lack"]:
+            return None
+        if type(value) is not int or not low <= value <= high:
+            return f"must be a whole number from {low} to {high} ({rule['meaning']}), not {_brief(value)}"
+        return None
+    if "turns" in rule:
+        return _problem_of_turns(value)
+    if not isinstance(value, str):
+        return f"must be text in quotes, not {_brief(value)}"
+    if not value.strip():
+        return "is blank; write its text or remove the row"
+    if is_broken_text(value):
+        return "holds half of a character (a lone surrogate such as \\ud83d); write it anew"
+    if "choices" in rule and value not in rule["choices"]:
+        return f"must be one of {', '.join(rule['choices'])}, not {_brief(value)}"
+    return None
+
+
+def _problem_of_turns(turns: Any) -> str | None:
+    if not isinstance(turns, tuple) or not all(isinstance(turn, Turn) for turn in turns):
+        return f'must be a list of {{"role": "...", "content": "..."}}, not {_brief(turns)}'
+    for turn in turns:
+        if not isinstance(turn.role, str) or not turn.role.strip():
+            return f"has a turn whose role is {_brief(turn.role)}; write who speaks, such as user or assistant"
+        if not isinstance(turn.content, str):
+            return f"has a turn whose content must be text in quotes, not {_brief(turn.content)}"
+        if is_broken_text(turn.role + turn.content):
+            return "holds half of a character (a lone surrogate such as \\ud83d); write it anew"
+    return None
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
