@@ -52,21 +52,41 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", "train one stage; the next stage takes its result from runs/")
     train.add_argument(
         "stage",
-        choices=("base", "gpt2", "sft", "reward", "ppo", "dpo"),
-        help="base, gpt2: the tiny models from nothing (CPU, about an hour each)",
+        choices=("base", "gpt2", "t5", "sft", "reward", "ppo", "dpo"),
+        help="base, gpt2, t5: the tiny models from nothing (CPU, about an hour each)",
     )
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     train.add_argument(
         "--steps",
         type=_positive,
-        help="optimizer steps (ppo: updates; base, gpt2: of each phase); default: the profile's",
+        help="optimizer steps (ppo: updates; base, gpt2, t5: of each phase); default: the profile's",
     )
     train.add_argument("--beta", type=float, help="ppo and dpo: KL coefficient")
     train.add_argument(
         "--fresh", action="store_true", help="begin anew; default: go on from the checkpoint of a stopped run"
     )
     train.add_argument("--record", metavar="NAME", help="keep the records in runs/, to be replayed in a lab")
-    train.add_argument("--output", type=Path, help="base, gpt2: folder to write; default: its own in data/models")
+    train.add_argument("--output", type=Path, help="base, gpt2, t5: folder to write; default: its own in data/models")
+
+    inspect = command(
+        "inspect", "say what a preference set is like: repeats, contradictions, leaks, shortcuts", profile=False
+    )
+    inspect.add_argument(
+        "set",
+        nargs="?",
+        help="a file or folder (.jsonl, .json, .csv, .parquet, also .gz), a Hub id, or train, validation or test: a "
+        "split of the shipped set; default: the whole of it",
+    )
+    inspect.add_argument(
+        "--columns",
+        type=_columns,
+        metavar="OURS=THEIRS,...",
+        help="what the set calls our fields, as in prompt=question,chosen=best; default: guessed, and shown",
+    )
+    inspect.add_argument("--split", help="read this split only")
+    inspect.add_argument("--limit", type=_positive, help="read so many rows at the most")
+    inspect.add_argument("--report", type=Path, metavar="FILE", help="default: runs/inspect/NAME.html")
+    inspect.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
     evaluate = command("evaluate", "sample base, SFT and PPO model on held-out prompts and compare them")
     evaluate.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
@@ -88,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     asking.add_argument("--csv", type=Path, metavar="FILE", help="write the table to FILE, too")
     asking.add_argument(
-        "--ship", action="store_true", help="ask all anew, and write the answers to data/, for everybody"
+        "--ship", action="store_true", help="ask what has no shipped answers, and write them to data/, for everybody"
     )
 
     sweep = command(
@@ -123,6 +143,13 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
     return value
+
+
+def _columns(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(ours and theirs for ours, _, theirs in pairs):
+        raise argparse.ArgumentTypeError(f"must be like prompt=question,chosen=best, not {text!r}")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
 def _show(stream: Iterator[dict], total: int | None, label: str):
@@ -197,15 +224,18 @@ def _grade(args) -> int:
 def _train_from_nothing(args: argparse.Namespace) -> int:
     from .training.base import BaseConfig, train_base
     from .training.gpt2 import GPT2Recipe, train_gpt2
+    from .training.t5 import T5Recipe, train_t5
 
-    make, train, name, phases = {
-        "base": (BaseConfig, train_base, "tiny-llama2", ("steps", "copy_steps")),
-        "gpt2": (GPT2Recipe, train_gpt2, "tiny-gpt2", ("steps", "answer_steps", "few_shot_steps")),
+    make, train, names, phases = {
+        "base": (BaseConfig, train_base, ["tiny-llama2"], ("steps", "copy_steps")),
+        "gpt2": (GPT2Recipe, train_gpt2, ["tiny-gpt2"], ("steps", "answer_steps", "few_shot_steps")),
+        "t5": (T5Recipe, train_t5, ["tiny-t5", "tiny-flan-t5"], ("steps", "tuning_steps")),
     }[args.stage]
-    folder = args.output or files.DATA / "models" / name
+    parent = files.DATA / "models"
+    folders = [args.output or parent / names[0], *((args.output or parent).parent / name for name in names[1:])]
     config = make(seed=args.seed, **(dict.fromkeys(phases, args.steps) if args.steps else {}))
-    _show(train(folder, config), sum(getattr(config, phase) for phase in phases), args.stage)
-    print(f"written: {files.shown(folder)}")
+    _show(train(*folders, config), sum(getattr(config, phase) for phase in phases), args.stage)
+    print(f"written: {', '.join(map(files.shown, folders))}")
     return 0
 
 
@@ -213,7 +243,7 @@ def _train(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
 
     profile = get_profile(args.profile)
-    if args.stage in ("base", "gpt2"):
+    if args.stage in ("base", "gpt2", "t5"):
         return _train_from_nothing(args)
     from . import stages
     from .artifacts import Artifacts
@@ -267,6 +297,31 @@ def _evaluate(args: argparse.Namespace) -> int:
             "win_rates": win_rates(samples).round(4).to_dict(),
         }
         files.atomic_write(args.json, json.dumps(numbers, indent=2) + "\n")
+    return 0
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from .diagnostics import diagnose, file_name, summary
+    from .preferences import SPLITS, Reading, load_preferences, stream_preferences
+    from .views.diagnostics import report_html
+
+    report = args.report or files.RUNS / "inspect" / file_name(args.set)
+    for target in (report, args.json):
+        if args.set and target and target.resolve() == Path(args.set).resolve():
+            raise LabError(f"{files.shown(target)} is the set itself: give the report a name of its own")
+    reading = Reading()
+    how = {"columns": args.columns, "split": args.split, "limit": args.limit}
+    if args.set in (None, *SPLITS):
+        rows = load_preferences(args.set, **how)
+        reading = rows.reading
+    else:
+        rows = stream_preferences(args.set, **how, reading=reading)
+    found = diagnose(rows, args.set or "the shipped set", reading)
+    page, numbers = report_html(found), json.dumps(found.as_dict(), indent=2) + "\n"
+    files.atomic_write(report, page)
+    if args.json:
+        files.atomic_write(args.json, numbers)
+    print(summary(found), "", f"written: {files.shown(report)}", sep="\n")
     return 0
 
 
@@ -386,6 +441,7 @@ def main(arguments: list[str] | None = None) -> int:
         "check-labs": _check_labs,
         "grade": _grade,
         "train": _train,
+        "inspect": _inspect,
         "evaluate": _evaluate,
         "pipeline": _pipeline,
         "grid": _grid,

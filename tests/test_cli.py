@@ -22,7 +22,7 @@ def own_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "doctor", "train", "evaluate", "pipeline", "grid", "sweep", "data", "notebooks"]
+    "command", ["", "doctor", "train", "inspect", "evaluate", "pipeline", "grid", "sweep", "data", "notebooks"]
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
