@@ -2,7 +2,8 @@
 
 Only exercise cells run, with what they use: the imports, functions and constants that stand before them. No model is
 loaded and nothing is trained, so a notebook takes seconds. The answers are students' code all the same: they run with
-your rights, within limits of time and memory, and nobody watches whether they write their own verdict.
+your rights, within limits of time and memory and of what Python lets them do (`exercises.confinement`), and nobody
+watches whether they write their own verdict. docs/security.md says what this protects from.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 from IPython.core.inputtransformer2 import TransformerManager
 
 from .exercises import check
 from .exercises.catalogue import EXERCISES, LABS, of_lab
+from .exercises.confinement import confine
 from .files import LabError, atomic_write, shown
 from .notebooks import read
 
@@ -38,6 +41,8 @@ PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" 
 if sys.platform == "linux":
     PROCESSES.set_forkserver_preload(["helpers.grading"])
 MEMORY = 3000  # MiB of one notebook's process
+LOG = 2**20  # bytes of verdicts that are read: an answer can write there as well
+STATUSES = ("right", "wrong", "todo", "timeout")
 CHECKED = re.compile(r"^(\w+)\s*=\s*check\(", re.MULTILINE)
 
 
@@ -138,12 +143,13 @@ def _verdicts(path: Path, names: list[str], seconds: float, memory: int) -> dict
     """The verdict of each exercise. A process that hangs, grows or dies is one exercise's fault; the rest go on."""
     verdicts: dict[str, dict] = {}
     while remaining := [name for name in names if name not in verdicts]:
-        with tempfile.TemporaryDirectory(prefix="grading-") as private:
+        with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as private:
             log = Path(private) / "verdicts.jsonl"
-            log.touch()
-            reason = _run(path, remaining, log, Path(private), seconds, memory)
-            rows = [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.endswith("}")]
-        verdicts |= {row["name"]: row for row in rows if row["name"] in names}
+            with log.open("w+b") as opened:  # kept open: whatever an answer does to the name, this stays the file
+                reason = _run(path, remaining, log, opened, Path(private), seconds, memory)
+                opened.seek(0)
+                rows = map(_verdict, opened.read(LOG).splitlines())
+        verdicts |= {row["name"]: row for row in rows if row and row["name"] in names}
         unjudged = [name for name in remaining if name not in verdicts]
         if reason is None:
             verdicts |= {name: {"status": "absent", "message": "its check was not reached"} for name in unjudged}
@@ -153,18 +159,33 @@ def _verdicts(path: Path, names: list[str], seconds: float, memory: int) -> dict
     return verdicts
 
 
-def _run(path: Path, names: list[str], log: Path, private: Path, seconds: float, memory: int) -> str | None:
-    """Run the checks in a process; None, or why it was ended."""
+def _verdict(line: bytes) -> dict | None:
+    """A line of the log, or None if it is none of `check`'s."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    texts = ("name", "status", "message")
+    is_one = isinstance(row, dict) and all(isinstance(row.get(key), str) for key in texts)
+    is_one = is_one and row["status"] in STATUSES and isinstance(row.get("misconception"), str | None)
+    return {key: row.get(key) for key in (*texts, "misconception")} if is_one else None
+
+
+def _run(
+    path: Path, names: list[str], log: Path, opened: BinaryIO, private: Path, seconds: float, memory: int
+) -> str | None:
+    """Run the checks in a process, which writes verdicts to `log`, open here too; None, or why it was ended."""
     child = PROCESSES.Process(target=_main, args=(path.resolve(), names, log, private), daemon=True)
     child.start()
     process = psutil.Process(child.pid)
     size, since = 0, time.monotonic()
+    end = since + STARTING + seconds * (len(names) + 1)  # however busily it writes to the log
     try:
         while child.exitcode is None:
             child.join(0.02)
-            if log.stat().st_size != size:
-                size, since = log.stat().st_size, time.monotonic()
-            if time.monotonic() - since > (seconds if size else STARTING):
+            if (written := os.fstat(opened.fileno()).st_size) != size:
+                size, since = written, time.monotonic()
+            if time.monotonic() > min(end, since + (seconds if size else STARTING)):
                 return f"no verdict within {seconds:g} s"
             if (used := _memory(process)) > memory:
                 return f"it used {used:.0f} MiB of memory, more than {memory}"
@@ -253,8 +274,11 @@ def _main(path: Path, names: list[str], log: Path, private: Path) -> None:
         "RLHF_WORK": str(private),
         "RLHF_RUNS": str(private),
         "RLHF_SOLUTIONS": "",
+        "TMPDIR": str(private),
     }
+    tempfile.tempdir = str(private)
     cells = exercise_cells(path)
+    confine(private)
     log.write_text("\n")  # started
     for name in names:
         code, defined = cells[name]

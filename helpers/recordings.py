@@ -137,7 +137,9 @@ def ship(name: str, profile: str = "tiny") -> Path:
     return target
 
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(  # not one that Windows keeps for itself, or cuts
+    r"(?!(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\.|$))[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", re.IGNORECASE
+)
 
 
 def own_folder(name: str, profile: str | None = None) -> Path:

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from .card import GREY, INK
 from .overoptimisation import DISTANCE
 from .style import PALETTE, error_bars, styled
+from .text import as_label
 
 MARKS = (  # colour, dash and symbol: no two alike, in grey print either
     (INK[0], "solid", "circle"),
@@ -52,8 +53,8 @@ def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
             marker={"color": ink, "symbol": symbol, "size": 9}, showlegend=False, hoverinfo="skip",
         )  # fmt: skip
         figure.add_scatter(
-            x=rows["d"].round(3), y=rows["estimate"].round(3), customdata=rows["at"], name=escape(name),
-            mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},
+            x=rows["d"].round(3), y=rows["estimate"].round(3), customdata=rows["at"].map(as_label),
+            name=escape(name), mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},
             marker={"color": ink, "symbol": symbol, "size": 8},
             hovertemplate="%{fullData.name}, %{customdata}<br>d = %{x:.2f}, gain %{y:.2f}<extra></extra>",
         )  # fmt: skip

@@ -8,6 +8,8 @@ from html import escape
 
 from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox
 
+from .text import as_html
+
 # Both of JupyterLab's themes define these; a theme of somebody else's falls back to black on white.
 TEXT = "color: var(--jp-content-font-color1, #000); line-height: 1.45; max-width: 60em"
 CARD = (
@@ -33,7 +35,7 @@ class Panel(VBox):
 
 def _text(words: str, style: str = TEXT) -> str:
     """Words as HTML, `code` between backticks as code; all else is shown as it is."""
-    parts = escape(words).split("`")
+    parts = as_html(words).split("`")
     parts[1::2] = [f"<code>{part}</code>" for part in parts[1::2]] if len(parts) % 2 else [f"`{p}" for p in parts[1::2]]
     return f'<div style="{style}" role="status">{"".join(parts)}</div>'
 

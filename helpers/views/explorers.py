@@ -16,6 +16,7 @@ from .. import objectives
 from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
 from .live import series
 from .style import error_bars
+from .text import as_label
 
 SKY = "#88CCEE"  # for areas; too light for lines
 
@@ -95,7 +96,7 @@ def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -
     figure = go.Figure()
     for place, (name, rows) in enumerate(tables.items()):
         figure.add_scatter(
-            x=(rows["labels"] * (1 + 0.06 * place)).round(1), y=rows["estimate"].round(4), name=name,
+            x=(rows["labels"] * (1 + 0.06 * place)).round(1), y=rows["estimate"].round(4), name=as_label(name),
             mode="lines+markers", line={"color": INK[place], "dash": ("solid", "dash", "dot")[place % 3]},
             marker={"symbol": ("circle", "square", "diamond")[place % 3], "size": 9},
             error_y=error_bars(rows, digits=4),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from .live import change
+from .text import as_html
 
 
 def revealed(cause: str, sign: str, broken: str, right: str, records: Sequence[Mapping]) -> str:
@@ -11,7 +12,7 @@ def revealed(cause: str, sign: str, broken: str, right: str, records: Sequence[M
     gold = change(records, "gold", "gold reward")
     return (
         '<details style="max-width:60em;line-height:1.45"><summary style="cursor:pointer"><b>What it was</b>'
-        f" (open when you have decided)</summary><p><b>{escape(cause[0].upper() + cause[1:])}.</b> {escape(sign)}</p>"
-        f"<p>{escape(gold[0].upper() + gold[1:])}.</p>"
+        f" (open when you have decided)</summary><p><b>{as_html(cause[0].upper() + cause[1:])}.</b> {as_html(sign)}</p>"
+        f"<p>{as_html(gold[0].upper() + gold[1:])}.</p>"
         f'<pre style="white-space:pre-wrap">- {escape(broken)}\n+ {escape(right)}</pre></details>'
     )

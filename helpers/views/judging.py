@@ -14,6 +14,7 @@ from IPython.display import HTML
 from ..preferences import Pair
 from .card import INK
 from .style import error_bars, styled
+from .text import as_html
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 AXES = {
@@ -87,7 +88,7 @@ def who_wrote_what(verdicts: pd.DataFrame, pairs: Sequence[Pair], judge: str) ->
     hidden = len({pair.id for pair in pairs}) - len(shown)
     parts = [_revealed(pair, given[given["pair"] == number]) for number, pair in shown.items()]
     if hidden:
-        parts.append(f"<p>{hidden} of {len(shown) + hidden} pairs stay hidden: not judged yet by {escape(judge)}.</p>")
+        parts.append(f"<p>{hidden} of {len(shown) + hidden} pairs stay hidden: not judged yet by {as_html(judge)}.</p>")
     return HTML(f'<div style="max-width:60em; line-height:1.4">{"".join(parts) or "<p>There are no pairs.</p>"}</div>')
 
 
@@ -95,15 +96,15 @@ def _revealed(pair: Pair, given: pd.DataFrame) -> str:
     a, b = pair.source.split(">")
     sides = "".join(
         '<div style="flex:1; padding:0.6em; border:1px solid #999; border-radius:4px">'
-        f'<b>{escape(model)}</b><div style="white-space:pre-wrap">{escape(text.strip())}</div></div>'
+        f'<b>{as_html(model)}</b><div style="white-space:pre-wrap">{as_html(text.strip())}</div></div>'
         for model, text in ((a, pair.completion_a), (b, pair.completion_b))
     )
     prefers = {1.0: a, 0.5: "a tie", 0.0: b}
     said = "; ".join(
-        f"{escape(str(judge))}: {escape(prefers[outcome])}"
+        f"{as_html(judge)}: {as_html(prefers[outcome])}"
         for judge, outcome in zip(given["judge"], given["outcome"], strict=True)
     )
-    prompt = f'<div style="white-space:pre-wrap">{escape(pair.prompt)}</div>'
+    prompt = f'<div style="white-space:pre-wrap">{as_html(pair.prompt)}</div>'
     return (
         f"<details><summary>Better, according to {said}</summary>{prompt}</details>"
         f'<div style="display:flex; gap:1em; margin:0.6em 0 1.6em">{sides}</div>'

@@ -22,6 +22,7 @@ from ..files import LabError
 from ..label_store import AlreadyAnswered
 from ..labelling import LabellingSession, RatingSession
 from .style import PALETTE, styled
+from .text import as_label
 
 FOLDER = Path(__file__).parent
 
@@ -181,7 +182,7 @@ def ratings_figure(ratings: Sequence[int], halves: pd.DataFrame, title: str) -> 
             x=[start - 0.4, end + 0.4],
             y=[round(row["mean"], 3)] * 2,
             mode="lines",
-            name=f"mean of the {half} half",
+            name=as_label(f"mean of the {half} half"),
             line={"width": 3, "dash": ("solid", "dash")[number], "color": PALETTE[1]},
         )
         start = end + 1

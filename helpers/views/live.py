@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -23,6 +22,7 @@ import plotly.graph_objects as go
 
 from .card import FED, GREY, INK, Card, Chart, Fed, framed, number
 from .ppo import PANELS as PPO_PANELS
+from .text import as_label
 
 PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
     "ppo": PPO_PANELS,
@@ -81,13 +81,13 @@ def curves(
             "range": [0, total + 1] if total else None,
         }
         layout[f"yaxis{n}"] = {"domain": [max(0, top - high), top], "anchor": f"x{n}"}
-        layout[f"yaxis{n}"] |= {"title": {"text": escape(axis, quote=False)}}
+        layout[f"yaxis{n}"] |= {"title": {"text": as_label(axis)}}
         frame = series(records, measure, window)
         common = {"x": frame["step"], "xaxis": f"x{n}", "yaxis": f"y{n}", "showlegend": not place}
         dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GREY, "size": 5, "opacity": 0.6}}
         line = {"y": frame["mean"], "mode": "lines", "line": {"color": INK[place % len(INK)], "width": 3}}
         traces += [
-            go.Scatter(**common, **dots, name=unit, legendgroup="one"),
+            go.Scatter(**common, **dots, name=as_label(unit), legendgroup="one"),
             go.Scatter(**common, **line, name=f"mean of {window}", legendgroup="mean"),
         ]
         for step in resumed:
@@ -97,7 +97,7 @@ def curves(
             ends = {"x0": 0, "x1": 1, "y0": round(guides[measure], 4), "y1": round(guides[measure], 4)}
             shapes.append({"type": "line", "xref": f"x{n} domain", "yref": f"y{n}", "line": dotted} | ends)
     figure = framed(go.Figure(traces), title, "", "", height=140 + 200 * rows)
-    bottom = {f"xaxis{n + 1 if n else ''}": {"title": {"text": unit}} for n in range(len(panels))[-columns:]}
+    bottom = {f"xaxis{n + 1 if n else ''}": {"title": {"text": as_label(unit)}} for n in range(len(panels))[-columns:]}
     return figure.update_layout(layout).update_layout(bottom, shapes=shapes)
 
 

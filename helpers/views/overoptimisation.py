@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from .card import GREY, INK, LABELLED, Card, Chart, framed, number
 from .live import SHORT, Samples
 from .style import PALETTE, error_bars, styled
+from .text import as_label
 
 DISTANCE = "d = sqrt(KL), KL in nats"
 MEASURES = {"gold": "gain in gold reward", "proxy": "gain in proxy reward, sd"}
@@ -66,7 +67,8 @@ def _band(rows: pd.DataFrame, name: str, place: int, _) -> go.Scatter:
 def _line(rows: pd.DataFrame, name: str, place: int, in_legend: bool) -> go.Scatter:
     ink = INK[place % len(INK)]
     return go.Scatter(
-        x=rows["d"].round(3), y=rows["estimate"].round(3), customdata=rows["at"], name=name, legendgroup=name,
+        x=rows["d"].round(3), y=rows["estimate"].round(3), customdata=rows["at"].map(as_label),
+        name=as_label(name), legendgroup=name,
         showlegend=in_legend, mode="lines+markers", line={"color": ink, "dash": DASH[place % 5], "width": 2},
         marker={"symbol": SYMBOLS[place % 5], "size": 7, "color": ink},
         hovertemplate="%{fullData.name}, at %{customdata}<br>d = %{x:.2f}, gain %{y:.2f}<extra></extra>",
@@ -197,8 +199,8 @@ def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = N
     rows = table[::-1]
     figure = go.Figure()
     figure.add_scatter(
-        x=rows["estimate"].round(3), y=rows["name"], mode="markers", error_x=error_bars(rows), showlegend=False,
-        marker={"size": 11, "color": INK[0]},
+        x=rows["estimate"].round(3), y=rows["name"].map(as_label), mode="markers", error_x=error_bars(rows),
+        showlegend=False, marker={"size": 11, "color": INK[0]},
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY})
     if best is not None:

@@ -1,7 +1,6 @@
 """Figures and tables on policy gradients and PPO: clipping, advantages, the KL penalty, training, before and after."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .style import COLOURS, DASHES, PALETTE, error_bars, styled
+from .text import as_html, as_label
 
 # --- Policy gradient and clipping ---------------------------------------------
 
@@ -20,7 +20,7 @@ def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=rows["n"],
             y=rows["error"].round(4),
-            name=str(baseline),
+            name=as_label(str(baseline)),
             mode="lines+markers",
             line={"dash": ("solid", "dash")[number % 2], "color": PALETTE[number]},
             marker={"symbol": ("circle", "square")[number % 2], "size": 9},
@@ -40,7 +40,7 @@ def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]]
         figure.add_scatter(
             x=np.round(ratio, 3),
             y=np.round(gain, 3),
-            name=name,
+            name=as_label(name),
             mode="lines",
             line={"width": 3, "dash": ("solid", "dash")[number % 2], "color": PALETTE[number]},
         )
@@ -102,7 +102,7 @@ def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
     for column, measure in enumerate(("proxy", "gold"), start=1):
         rows = table[table["measure"] == measure]
         figure.add_bar(
-            x=rows["model"],
+            x=rows["model"].map(as_label),
             y=rows["estimate"].round(3),
             error_y=error_bars(rows),
             marker={"color": PALETTE[column - 1], "pattern": {"shape": ("", "/")[column - 1]}},
@@ -141,11 +141,11 @@ def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, s
     blocks = []
     for row in rows.to_dict("records"):
         cells = "".join(
-            f'<tr><th style="text-align:left;vertical-align:top;width:160px">{escape(name)}<br>'
-            f'<small style="font-weight:normal">{escape(str(row[notes[name]]))}</small></th>'
-            f'<td style="text-align:left;white-space:pre-wrap">{escape(str(row[name]))}</td></tr>'
+            f'<tr><th style="text-align:left;vertical-align:top;width:160px">{as_html(name)}<br>'
+            f'<small style="font-weight:normal">{as_html(row[notes[name]])}</small></th>'
+            f'<td style="text-align:left;white-space:pre-wrap">{as_html(row[name])}</td></tr>'
             for name in texts
         )
-        post = f'<div style="white-space:pre-wrap;color:#555">{escape(row["prompt"])}</div>'
+        post = f'<div style="white-space:pre-wrap;color:#555">{as_html(row["prompt"])}</div>'
         blocks.append(f'{post}<table style="width:100%;max-width:1000px">{cells}</table>')
     return "<hr>".join(blocks)

@@ -98,10 +98,10 @@ def _pair_html(shown: BlindPair, revealed: bool) -> str:
         )
         for name, text in (("A", shown.a), ("B", shown.b))
     )
+    strength = f": {STRENGTHS[pair.strength]} (strength {pair.strength} of 4)" if pair.strength else ""
     label = (
-        f"{escape(pair.annotator)} chose {shown.label}: {STRENGTHS[pair.strength]} "
-        f"(strength {pair.strength} of 4). Written by: {escape(pair.source)} (chosen &gt; rejected). "
-        f"Row {escape(pair.id)}."
+        f"{escape(pair.annotator)} chose {shown.label}{strength}. "
+        f"Written by: {escape(pair.source)} (chosen &gt; rejected). Row {escape(pair.id)}."
         if revealed
         else "Which one is the better TL;DR?"
     )
@@ -218,8 +218,8 @@ def opinions_figure(probabilities: pd.DataFrame, title: str) -> go.Figure:
     return styled(
         figure,
         title,
-        f"P(A is preferred), {escape(str(first))}",
-        f"P(A is preferred), {escape(str(second))}",
+        f"P(A is preferred), {first}",
+        f"P(A is preferred), {second}",
         height=420,
     )
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from .alignment import MARKS
 from .style import COLOURS, DASHES, MARKERS, PALETTE, error_bars, styled
+from .text import as_label
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
 LIGHT_TO_DARK = [[0, "#f7f7f7"], [1, "#56A5D6"]]  # black text can be read on all of it
@@ -20,7 +21,7 @@ def next_token_bars(frame: pd.DataFrame, title: str) -> go.Figure:
     patterns = ("", "/", ".", "x", "-")
     for i, (name, rows) in enumerate(frame.groupby("decoding", sort=False)):
         figure.add_bar(
-            x=rows["token"].map(escape), y=rows["probability"], name=str(name),
+            x=rows["token"].map(escape), y=rows["probability"], name=as_label(str(name)),
             marker={"color": PALETTE[i % len(PALETTE)], "pattern_shape": patterns[i % 5]},
         )  # fmt: skip
     styled(figure, title, "next token", "probability")
@@ -48,7 +49,7 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
     for i, row in enumerate(frame.to_dict("records")):
         one = pd.DataFrame([row])
         figure.add_scatter(
-            x=one["diversity"], y=one["gold"], name=row["decoding"], mode="markers",
+            x=one["diversity"], y=one["gold"], name=as_label(row["decoding"]), mode="markers",
             error_x=error_bars(one, 3, "diversity", "diversity_low", "diversity_high"),
             error_y=error_bars(one, 3, "gold", "gold_low", "gold_high"),
             marker={"symbol": SYMBOLS[i % 6], "size": 11, "color": PALETTE[i % len(PALETTE)]},

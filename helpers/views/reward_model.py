@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from ..statistics import Interval
 from .explorers import labels_figure
 from .style import PALETTE, error_bars, styled
+from .text import as_html, as_label
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 DASHES = ("solid", "dash", "dashdot", "dot")
@@ -32,7 +33,7 @@ def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: i
         error_x=error_bars(table),
         mode="markers",
         marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "color": PALETTE[number]},
-        name=name,
+        name=as_label(name),
     )
 
 
@@ -105,7 +106,7 @@ def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figur
     figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
     figure.add_vline(x=0.5, line={"dash": "dot", "color": "grey"}, annotation_text="coin")
     share = table.loc[measured, "estimate"] / best
-    title = f"{escape(measured.capitalize())}: {share:.0%} of the best possible accuracy"
+    title = f"{measured.capitalize()}: {share:.0%} of the best possible accuracy"
     styled(figure, title, "accuracy on the test split", "")
     figure.update_layout(margin={"l": 190}, showlegend=False)
     return figure.update_xaxes(tickformat=".0%", range=[0.45, 1.0])
@@ -120,8 +121,8 @@ def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
     _name_rows(figure, first)
     low, high = first["estimate"].idxmin(), first["estimate"].idxmax()
     title = (
-        f"{next(iter(tables)).capitalize()}: right on {first['estimate'].max():.0%} ({group}: {escape(str(high))}), "
-        f"on {first['estimate'].min():.0%} ({escape(str(low))})"
+        f"{next(iter(tables)).capitalize()}: right on {first['estimate'].max():.0%} ({group}: {high}), "
+        f"on {first['estimate'].min():.0%} ({low})"
     )
     styled(figure, title, "accuracy, with 95 % interval", group, height=max(280, 60 + 45 * len(first)))
     figure.update_layout(margin={"l": 150})
@@ -173,7 +174,7 @@ def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     worst = {judge: min(of, key=lambda kind: of[kind].estimate) for judge, of in shares.items()}
     best = max(judges, key=lambda judge: shares[judge][worst[judge]].estimate)
     lowest = shares[best][worst[best]]
-    title = f"Smallest blind spot: {escape(best)}, right on {lowest.estimate:.0%} of the pairs '{escape(worst[best])}'"
+    title = f"Smallest blind spot: {best}, right on {lowest.estimate:.0%} of the pairs '{worst[best]}'"
     styled(figure, title, f"the one error; {lowest.n} pairs a cell, with 95 % interval", "", 130 + 48 * len(judges))
     figure.update_layout(margin={"l": 170, "b": 80})
     return figure.update_xaxes(tickangle=0).update_yaxes(autorange="reversed")
@@ -209,9 +210,9 @@ def normalisation_figure(raw: Mapping[str, Sequence[float]], normalised: Mapping
         for number, (name, values) in enumerate(scores.items()):
             counts, _ = np.histogram(values, edges)
             figure.add_scatter(
-                x=((edges[1:] + edges[:-1]) / 2).round(3), y=counts, row=1, col=column, name=name, legendgroup=name,
-                showlegend=column == 1, mode="lines", line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]},
-                marker={"color": PALETTE[number]}, line_color=PALETTE[number],
+                x=((edges[1:] + edges[:-1]) / 2).round(3), y=counts, row=1, col=column, name=as_label(name),
+                legendgroup=name, showlegend=column == 1, mode="lines", marker={"color": PALETTE[number]},
+                line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]}, line_color=PALETTE[number],
             )  # fmt: skip
     means = ", ".join(f"{np.mean(values):.1f}" for values in raw.values())
     title = f"Raw scores have means {means} and any width; normalised ones share one scale"
@@ -234,7 +235,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
     name, first = next(iter(tables.items()))
     start, end = first["estimate"].iloc[0], first["estimate"].iloc[-1]
     title = f"{name.capitalize()}: {start:.2f} with one sample, {end:.2f} with the best of {first.index[-1]}"
-    styled(figure, escape(title), "KL divergence from the model, nats (upper bound)", "mean reward, with 95 % interval")
+    styled(figure, title, "KL divergence from the model, nats (upper bound)", "mean reward, with 95 % interval")
     ticks = [f"n = {n}<br>{nats:.2f}" for n, nats in zip(first.index, kl, strict=True)]
     return figure.update_xaxes(tickvals=np.round(kl, 3), ticktext=ticks)
 
@@ -242,7 +243,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
 def post_html(prompt: str) -> str:
     """A prompt as a quoted block of HTML; its text is shown as text."""
     style = "white-space:pre-wrap;line-height:1.45;border-left:3px solid #88ccee;padding-left:12px;max-width:60em"
-    return f'<div style="{style}">{escape(prompt)}</div>'
+    return f'<div style="{style}">{as_html(prompt)}</div>'
 
 
 def scorer(prompt: str, judge: Callable[[str], Mapping[str, float]], text: str = "") -> widgets.VBox:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ..statistics import bootstrap_interval
 from .style import COLOURS, HEIGHT, PALETTE, styled
+from .text import as_label
 
 LINES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "x")
@@ -69,7 +70,7 @@ def loss_curves(frame: pd.DataFrame, title: str) -> go.Figure:
     figure = go.Figure()
     for i, name in enumerate(column for column in frame.columns if column != "step"):
         figure.add_scatter(
-            x=frame["step"], y=frame[name], name=name, mode="lines+markers",
+            x=frame["step"], y=frame[name], name=as_label(name), mode="lines+markers",
             line={"dash": LINES[i % 4], "color": PALETTE[(0, 3, 1, 2)[i % 4]], "width": 2.5},
             marker={"symbol": SYMBOLS[i % 4], "size": 6},
         )  # fmt: skip
@@ -102,7 +103,7 @@ def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
             fillcolor=colours[i % 4], opacity=0.3, line={"width": 0}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         figure.add_scatter(
-            x=curve["step"], y=curve["estimate"], name=name, mode="lines+markers",
+            x=curve["step"], y=curve["estimate"], name=as_label(name), mode="lines+markers",
             line={"dash": LINES[i % 4], "color": colours[i % 4], "width": 2.5},
             marker={"symbol": SYMBOLS[i % 4], "size": 7},
         )  # fmt: skip

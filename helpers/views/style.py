@@ -6,6 +6,8 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 
+from .text import as_label
+
 PALETTE = px.colors.qualitative.Safe
 # The same model has the same colour, dash and marker in every lab.
 COLOURS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": PALETTE[3], "rejected": PALETTE[1]}
@@ -16,16 +18,23 @@ TITLE_WIDTH = 60  # characters of a line: a cell in a window of 800 pixels holds
 
 
 def styled(figure: go.Figure, title: str, x: str, y: str, height: int = HEIGHT) -> go.Figure:
-    """Give a figure its title (the finding), its axes (with units) and the labs' look."""
+    """Give a figure its title (the finding), its axes (with units) and the labs' look. All three are plain text."""
     lines = textwrap.wrap(title, TITLE_WIDTH)
     if len(lines) > 1:  # as narrow as they can be: no last line of one word
         wraps = (textwrap.wrap(title, width) for width in range(len(title) // len(lines), TITLE_WIDTH + 1))
         lines = next(narrow for narrow in wraps if len(narrow) == len(lines))
     figure.update_layout(
-        title={"text": "<br>".join(lines), "font_size": 16, "x": 0.03, "yref": "container", "y": 1, "yanchor": "top"},
+        title={
+            "text": "<br>".join(map(as_label, lines)),
+            "font_size": 16,
+            "x": 0.03,
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+        },
         title_pad={"t": 14},
-        xaxis_title=x,
-        yaxis_title=y,
+        xaxis_title=as_label(x),
+        yaxis_title=as_label(y),
         height=height,
         template="plotly_white",
         colorway=PALETTE,
