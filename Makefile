@@ -9,8 +9,11 @@ PY := .venv/bin/python
 INSTALLED := .venv/.installed
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",.*/\1/p' pyproject.toml)
 
-# `make lab CPU=1` takes PyTorch's own builds without CUDA (about 200 MB instead of 2.7 GB on Linux).
-PIP_INSTALL = $(PY) -m pip install $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu)
+# `make lab CPU=1` takes PyTorch's own builds without CUDA (about 200 MB instead of 2.7 GB on Linux);
+# `make lab WHEELHOUSE=folder` takes everything from a folder that `make wheelhouse` filled, and nothing from the network.
+PIP_INSTALL = $(PY) -m pip install -c constraints.txt \
+              $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu) \
+              $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
 
 NBVAL := -p no:python --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
          --nbval-cell-timeout 300
@@ -54,6 +57,17 @@ unit: $(INSTALLED)  ## Unit tests and the browser test
 nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prints with what is stored
 	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(or $(LABS),labs)
 
+.PHONY: soak
+soak: $(INSTALLED)  ## Kill processes at hundreds of moments, fill disks, and see that nothing is lost (some minutes)
+	$(PY) -m tests.faults --kills 25
+	$(PY) -m tests.faults --kills 10 --disk full
+	$(PY) -m tests.faults --kills 10 --disk read-only
+
+.PHONY: audit
+audit: $(INSTALLED)  ## Ask for known vulnerabilities of exactly the pinned versions (needs the network)
+	$(PY) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit==2.10.1
+	.venv/audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
+
 .PHONY: bench
 bench: $(INSTALLED)  ## Measure what README.md and benchmarks/README.md state; over an hour, with nothing else running
 	$(PY) -m benchmarks
@@ -87,13 +101,21 @@ clean:  ## Delete caches and the set-up (.venv); what you made in runs/ and work
 .PHONY: setup
 setup: $(INSTALLED)  ## Only install, into .venv
 
+.PHONY: wheelhouse
+wheelhouse: $(INSTALLED)  ## Download all wheels into wheelhouse/, for set-ups with no network (ARGS="--system windows")
+	@$(PY) -m helpers.wheelhouse $(if $(CPU),--cpu) $(ARGS)
+
 # The stamp is written last and holds the project's place: an interrupted set-up, new pins or a moved folder
 # make it run again.
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
 .PHONY: $(INSTALLED)
 endif
 
-$(INSTALLED): pyproject.toml
+FAILED = echo "error: the set-up did not end; pip says why, above. No network: run this again when there is one, and it" \
+         "goes on from there, or see WHEELHOUSE in docs/class.md. Disk full: it takes 2.5 GB, with CUDA several more." >&2; exit 1
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@[ -w . ] || { echo "error: nothing can be written in $$PWD: clone the repository into a folder of yours" >&2; exit 1; }
 	@rm -f $@
 	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
 	  for python in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
@@ -113,10 +135,16 @@ $(INSTALLED): pyproject.toml
 	    exit 1; \
 	  fi; \
 	fi
-	@echo "Installing $(TORCH), then the rest; this takes some minutes, once ..."
-	@$(PIP_INSTALL) '$(TORCH)'
-	@$(PIP_INSTALL) --editable '.[test]'
+	@for info in .venv/lib/python*/site-packages/*.dist-info; do \
+	  [ -e "$$info/INSTALLER" ] || rm -rf "$$info"; \
+	done  # a package whose installation was killed: pip would take it for whole
+	@echo "Setting up .venv, once: some minutes, as the network is; interrupted, it goes on from where it was."
+	@echo "1 of 2: $(TORCH), the largest part ..."
+	@$(PIP_INSTALL) '$(TORCH)' || { $(FAILED); }
+	@echo "2 of 2: about 140 more packages ..."
+	@$(PIP_INSTALL) --editable '.[test]' || { $(FAILED); }
 	@mkdir -p .venv/etc/jupyter/labconfig  # JupyterLab's news would call home (for `jupyter lab labs`)
 	@echo '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}' \
 	  > .venv/etc/jupyter/labconfig/page_config.json
-	@printf '%s' '$(CURDIR)' > $@
+	@pwd -P > $@  # not '$(CURDIR)': the path may hold a quotation mark
+	@echo "Set up. What is next starts at once from now on."

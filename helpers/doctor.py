@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from .models.profiles import Profile, get_profile
 
 GB = 1e9
 SET_UP = "make setup"
+BEGIN_AGAIN = "make clean, then make lab; what you made in runs/ and work/ stays"
 
 
 @dataclass(frozen=True)
@@ -56,21 +58,58 @@ def check(profile: str | Profile | None = None) -> list[Check]:
     Raises:
         LabError: the profile is unknown.
     """
+    return list(_examine(profile if isinstance(profile, Profile) else get_profile(profile)))
+
+
+def _examine(profile: Profile) -> Iterator[Check]:
+    """Each check as it is made; what needs torch takes some seconds."""
+    needs = ON_GPU if profile.needs_gpu else ON_CPU
+    yield _python()
+    yield from _packages()
+    yield _processors()
+    yield _memory(needs)
+    yield _disk(needs)
+    if broken := _torch():
+        yield broken
+    else:
+        yield _gpu(needs)
+        yield from _ppo(profile) if profile.needs_gpu else ()
+        yield _four_bits(profile)
+    yield _model(profile)
+    yield _data()
+    yield _runs()
+
+
+def welcome(profile: str | Profile | None = None) -> list[Check]:
+    """The first thing a student runs: the checks, printed as they are made, and at the end whether all is well.
+
+    What is in order prints its name alone, so that this prints the same on every machine where all is well.
+
+    Returns:
+        the checks, as `check` does.
+
+    Raises:
+        LabError: the profile is unknown.
+    """
     chosen = profile if isinstance(profile, Profile) else get_profile(profile)
-    needs = ON_GPU if chosen.needs_gpu else ON_CPU
-    return [
-        _python(),
-        *_packages(),
-        _processors(),
-        _memory(needs),
-        _disk(needs),
-        _gpu(needs),
-        *(_ppo(chosen) if chosen.needs_gpu else ()),
-        _four_bits(chosen),
-        _model(chosen),
-        _data(),
-        _runs(),
-    ]
+    start, checks = time.monotonic(), []
+    print("Looking at this machine, some ten seconds the first time ...", flush=True)
+    for made in _examine(chosen):
+        checks.append(made)
+        if made.status == "ok":
+            print(f"ok: {made.name}", flush=True)
+        else:
+            print(f"{made.status}: {made.name}: {made.detail}" + f"\n    {made.advice}" * bool(made.advice), flush=True)
+    took = f"took {time.monotonic() - start:.1f} s"
+    worst = {made.status for made in checks}
+    if "problem" in worst:
+        print(f"Not ready for the profile {chosen.name}: solve what is called a problem, restart the kernel, and run")
+        print(f"this cell again ({took}). Where that does not help: {BEGIN_AGAIN}.")
+    elif "warning" in worst:
+        print(f"Ready, slower or with less than it could be, for the profile {chosen.name} ({took}).")
+    else:
+        print(f"All is well: this machine is ready for the profile {chosen.name} ({took}).")
+    return checks
 
 
 def to_frame(checks: list[Check]) -> pd.DataFrame:
@@ -160,6 +199,19 @@ def _disk(needs: Needs) -> Check:
         return Check("disk", "ok", detail)
     advice = f"this profile needs {needs.disk:g} GB: delete old runs, or set RLHF_RUNS to a folder elsewhere"
     return Check("disk", "problem", detail, advice)
+
+
+def _torch() -> Check | None:
+    """None, or why torch cannot be used: half installed, or a library of the system is absent."""
+    try:
+        import torch  # noqa: F401
+    except Exception as failure:  # an OSError where a DLL is absent (Windows), ImportError, AttributeError, ...
+        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+        advice = f"{SET_UP}; if that changes nothing: {BEGIN_AGAIN}"
+        if os.name == "nt":
+            advice = f"install Microsoft's Visual C++ Redistributable (https://aka.ms/vc14/vc_redist.x64.exe); {advice}"
+        return Check("torch", "problem", f"cannot be loaded: {reason}", advice)
+    return None
 
 
 def _gpu(needs: Needs) -> Check:

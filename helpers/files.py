@@ -42,7 +42,11 @@ def __getattr__(name: str) -> Path:
     Write `files.RUNS`, not `from helpers.files import RUNS`, which would keep the value of that moment.
     """
     if name in ("DATA", "RUNS", "WORK"):
-        return ROOT / Path(os.environ.get(f"RLHF_{name}") or name.lower()).expanduser()
+        folder = Path(os.environ.get(f"RLHF_{name}") or name.lower())
+        try:
+            return ROOT / folder.expanduser()
+        except RuntimeError:
+            raise LabError(f"RLHF_{name} is {shown(folder)}: there is no such user; write the folder in full") from None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -53,10 +57,16 @@ class LabError(Exception):
         return [f"LabError: {self}"]
 
 
+# Control characters, line ends, marks that turn the direction of writing, halves of characters.
+UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def shown(path: Path | str) -> str:
-    """The path as messages show it: relative to the repository if it lies inside."""
+    """The path as messages show it: relative to the repository if it lies inside, on one line, and not endless."""
     path = Path(path)
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    text = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    text = UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+    return text if len(text) <= 400 else f"{text[:100]}...{text[-297:]}"
 
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -112,7 +122,7 @@ def find_folder(path: Path | str) -> Path | None:
     """Where the folder that `atomic_folder(path)` last made is, whole; None if there is none. Only looks."""
     path = Path(path).absolute()
     for attempt in range(1000):
-        if path.is_dir():
+        if os.path.isdir(path):  # which, unlike Path's own, is False for a name that cannot be
             return path
         olds = _leftovers(path, "old")
         if olds and (_is_dead(olds[-1]) or attempt == 999):
@@ -121,6 +131,17 @@ def find_folder(path: Path | str) -> Path | None:
             return None
         time.sleep(0.001)  # its writer is alive, between two renames
     return None
+
+
+def remove_folder(path: Path | str) -> None:
+    """Delete the folder that `atomic_folder(path)` made, and what dead writers of it left; nothing if there is none.
+
+    Killed at any moment, a reader finds the folder whole or finds none: no half of it, and no older one.
+    """
+    path = Path(path).absolute()
+    _sweep(path)  # first: without `path`, a reader would take what a dead writer has moved aside
+    if path.is_dir():
+        _discard(path, path)
 
 
 def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
@@ -175,17 +196,21 @@ def _discard(leftover: Path, path: Path) -> None:
             leftover.unlink()
 
 
+_STAMP = r"\d{20}-[0-9a-f]{8}-\d+"  # when, on which machine, by which process
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def _sibling(path: Path, kind: str) -> Path:
-    return path.with_name(f".{path.name}.{kind}-{time.time_ns():020d}-{_HOST}-{os.getpid()}")
+    """A name for a new one. Of those moved aside the last sorts last, also where the clock was set back meanwhile."""
+    olds = _leftovers(path, "old") if kind == "old" else []
+    stamp = max([time.time_ns(), *(int(old.name.rsplit("-", 3)[1]) + 1 for old in olds)])
+    return path.with_name(f".{path.name}.{kind}-{stamp:020d}-{_HOST}-{os.getpid()}")
 
 
 def _leftovers(path: Path, kind: str) -> list[Path]:
     """The siblings of that kind, oldest first."""
-    name = re.compile(re.escape(f".{path.name}.{kind}-") + r"\d{20}-[0-9a-f]{8}-\d+")
-    names = os.listdir(path.parent) if path.parent.is_dir() else []
+    name = re.compile(re.escape(f".{path.name}.{kind}-") + _STAMP)
+    names = os.listdir(path.parent) if os.path.isdir(path.parent) else []
     return [path.with_name(n) for n in sorted(names) if name.fullmatch(n)]
 
 
@@ -217,40 +242,63 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         code = getattr(error, "errno", None)
+        place = re.sub(rf"\.([^/\\]+)\.new-{_STAMP}", r"\1", shown(path))  # a file in a folder that is being written
         # safetensors and torch raise errors of their own, which hold the system's only as text
         if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
             raise LabError(
-                f"no space left on the disk while writing {shown(path)}: free some space there and run this "
+                f"no space left on the disk while writing {place}: free some space there and run this "
                 f"again; what was there before is untouched"
             ) from None
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS) and str(path.parent) in str(error.filename):
+        if code is None and "Read-only file system" in str(error):
+            code = errno.EROFS
+        if _is_refusal(code, getattr(error, "filename", None), path):
+            name = "RLHF_WORK" if path.is_relative_to(__getattr__("WORK")) else "RLHF_RUNS"
             raise LabError(
-                f"cannot write {shown(path)} ({os.strerror(code)}): close programs that hold it, change its "
-                f"permissions, or set RLHF_RUNS to a folder of your own"
+                f"cannot write {place} ({os.strerror(code)}): close programs that hold it, change its "
+                f"permissions, or set {name} to a folder of your own"
             ) from None
         raise
 
 
+def _is_refusal(code: int | None, where: str | int | None, path: Path) -> bool:
+    """Whether the system refuses to write there: at `path` or beside it, or in a folder above, which is to be made.
+
+    Writing into a file that is open names no place; then it is the disk that refuses.
+    """
+    if where is None:
+        return code == errno.EROFS
+    near = Path(str(where)).is_relative_to(path.parent) or path.is_relative_to(str(where))
+    return near and code in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 # ---------------------------------------------------------------------------------------------- reading
+
+LONGEST_LINE = 32 * 2**20  # bytes; a row has a few thousand, and what is longer is no file of rows
 
 
 def read_jsonl(path: Path | str) -> list[tuple[int, dict]]:
     """Read a file of one JSON object a line: (line number from 1, object) pairs. Blank lines are skipped.
 
-    Raises LabError, naming file, line and column or byte, if it is missing, empty, not UTF-8 or not JSON.
+    Raises LabError, naming file, line and column or byte, if it is missing, empty, not UTF-8 or not JSON, or if a line
+    is longer than LONGEST_LINE.
     """
     path = Path(path)
     try:
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # some editors put this mark before UTF-8
     except FileNotFoundError:
         raise LabError(f"{shown(path)}: no such file; check the path, which starts at {Path.cwd()}") from None
-    except OSError as error:
-        raise LabError(f"{shown(path)}: cannot be read ({error.strerror}); give another file") from None
+    except (OSError, ValueError) as error:  # ValueError: NUL or half of a character in the name
+        reason = getattr(error, "strerror", None) or "no name of a file"
+        raise LabError(f"{shown(path)}: cannot be read ({reason}); give another file") from None
     rows = []
     for number, line in enumerate(content.split(b"\n"), start=1):  # not splitlines: strings may hold U+2028
         if not line.strip():
             continue
         where = f"{shown(path)}:{number}"
+        if len(line) > LONGEST_LINE:
+            raise LabError(
+                f"{where}: the line has {len(line):,} bytes, more than {LONGEST_LINE:,}; a line must be one row"
+            )
         try:
             value = json.loads(line.decode())
         except UnicodeDecodeError as error:

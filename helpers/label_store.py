@@ -10,25 +10,29 @@ label without its texts is worth nothing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from . import files
 from .files import LabError
 from .preferences import Pair
+from .preferences.rows import as_label
 
 SCHEMA_VERSION = 1
 APPLICATION = 0x524C4846  # "RLHF": SQLite's own place for saying whose file this is
 STRENGTHS = {1: "negligibly better or unsure", 2: "slightly better", 3: "better", 4: "significantly better"}
 RATINGS = range(1, 8)
 Kind = Literal["labels", "ratings"]  # the tables of answers
+SMALLEST = 512  # bytes of the smallest database; SQLite takes what is shorter for a new one
+DAMAGED = "the database is damaged; keep a copy, move it away and go on with a new one"
 
 SCHEMA = (
     """CREATE TABLE pairs (
@@ -152,19 +156,15 @@ class LabelStore:
 
     def labels(self, annotator: str | None = None, undone: bool = False) -> list[Label]:
         """The labels of one annotator or of all, in the order they were given; with `undone`, only those undone."""
-        return [
-            Label(pair, row["annotator"], row["session"], row["left"], row["choice"], row["strength"], row["seconds"],
-                  row["repeat"], row["created"], row["number"])
-            for pair, row in self._rows("labels", annotator, undone)
-        ]  # fmt: skip
+        names = ("annotator", "session", "left", "choice", "strength", "seconds", "repeat", "created", "number")
+        return self._rows("labels", annotator, undone, lambda pair, row: Label(pair, *(row[name] for name in names)))
 
     def ratings(self, annotator: str | None = None, undone: bool = False) -> list[TextRating]:
         """The ratings, as `labels`."""
-        return [
-            TextRating(pair, row["side"], row["annotator"], row["session"], row["rating"], row["seconds"],
-                       row["created"], row["number"])
-            for pair, row in self._rows("ratings", annotator, undone)
-        ]  # fmt: skip
+        names = ("side", "annotator", "session", "rating", "seconds", "created", "number")
+        return self._rows(
+            "ratings", annotator, undone, lambda pair, row: TextRating(pair, *(row[name] for name in names))
+        )
 
     def answers(self, kind: Kind, annotator: str) -> list[Answer]:
         """The annotator's answers without their texts, in the order they were given."""
@@ -200,7 +200,9 @@ class LabelStore:
         cursor = db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", values)
         return replace(answer, created=created, number=cursor.lastrowid)
 
-    def _rows(self, table: str, annotator: str | None, undone: bool) -> list[tuple[Pair, sqlite3.Row]]:
+    def _rows(
+        self, table: str, annotator: str | None, undone: bool, made: Callable[[Pair, sqlite3.Row], Any]
+    ) -> list[Any]:
         if not self.path.exists():
             return []
         with self._transaction("DEFERRED") as db:
@@ -209,8 +211,11 @@ class LabelStore:
                 " AND (:who IS NULL OR annotator = :who) ORDER BY number",
                 {"who": annotator},
             ).fetchall()
-        texts = ("prompt", "completion_a", "completion_b", "source")
-        return [(Pair(row["pair"], *(row[name] for name in texts)), row) for row in rows]
+        texts, where = ("pair", "prompt", "completion_a", "completion_b", "source"), files.shown(self.path)
+        try:
+            return [made(Pair(*(row[name] for name in texts), where=where), row) for row in rows]
+        except ValueError as error:  # no answer that `add` would have taken
+            raise LabError(f"{where}: {DAMAGED} ({error})") from None
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -224,7 +229,7 @@ class LabelStore:
                 self._check_schema(db)
                 yield db
                 db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise LabError(f"{files.shown(self.path)}: {_problem(error)}") from None
 
     def _check_schema(self, db: sqlite3.Connection) -> None:
@@ -233,6 +238,8 @@ class LabelStore:
             db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )
         empty = not db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if empty and 0 < self.path.stat().st_size < SMALLEST:
+            raise LabError(f"{files.shown(self.path)}: {DAMAGED} (it is cut off)")
         if empty and (application, version) == (0, 0):
             for statement in SCHEMA:
                 db.execute(statement)
@@ -261,10 +268,13 @@ def _problem(error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith("SQLITE_NOTADB"):
         return "not a database of labels; move the file away, or give another path"
-    if name.startswith("SQLITE_CORRUPT"):
-        return "the database is damaged; keep a copy, move it away and go on with a new one"
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith("SQLITE_CORRUPT") or isinstance(error, UnicodeError):
+        return DAMAGED
+    if name.startswith("SQLITE_FULL") or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return "no space left on the disk; free some and try again; what was saved before is untouched"
     if name.startswith("SQLITE_BUSY"):
         return "another program has held the file for too long; close it and try again"
-    return f"cannot be read or written ({error}); check its permissions, or set RLHF_WORK to a folder of your own"
+    return (
+        f"cannot be read or written ({as_label(str(error), 160)}); check its permissions and the space on its disk, or set RLHF_WORK to a "
+        f"folder of your own"
+    )

@@ -146,7 +146,7 @@ def own_folder(name: str, profile: str | None = None) -> Path:
     """Where the reader's own recording of that name is. Raises LabError for a name that is no plain file name."""
     if not NAME.fullmatch(name):
         raise LabError(
-            f"{name!r} is no name for a recording: use up to 64 letters, digits, dots, hyphens and underscores, "
+            f"{name[:80]!r} is no name for a recording: use up to 64 letters, digits, dots, hyphens and underscores, "
             f"a letter or digit first"
         )
     return files.RUNS / (profile or get_profile().name) / "recordings" / name

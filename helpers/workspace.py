@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -135,17 +136,38 @@ def _move_aside(copy: Path) -> Path | None:
     for number in itertools.count(1):
         kept = copy.with_name(f"{copy.stem}.mine-{number}.ipynb")
         try:
-            kept.touch(exist_ok=False)  # two at once never take the same name
-            os.replace(copy, kept)
+            _rename_to_new(copy, kept)
             return kept
         except FileExistsError:
             continue
+        except FileNotFoundError:  # another process has just moved it
+            return None
         except OSError as error:
-            with suppress(OSError):
-                kept.unlink(missing_ok=True)
-            if isinstance(error, FileNotFoundError):  # another process has just moved it
-                return None
-            raise LabError(f"cannot move {shown(copy)} ({error.strerror}): close what holds it") from None
+            raise LabError(
+                f"cannot move {shown(copy)} ({error.strerror}): close what holds it, and see that its folder can be "
+                f"written and its disk has space"
+            ) from None
+
+
+def _rename_to_new(path: Path, new: Path) -> None:
+    """Rename a file, never onto another: of two at once, one gets FileExistsError.
+
+    Killed on the way, it has both names; on a disk without hard links the new one may be an empty file.
+    """
+    try:
+        os.link(path, new)
+        remove = path.unlink
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        new.touch(exist_ok=False)
+        remove = partial(os.replace, path, new)
+    try:
+        remove()
+    except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _record_path() -> Path:
@@ -167,16 +189,37 @@ def _read_record() -> dict[str, str]:
 def open_lab(lab: Path, browser: bool = True, port: int | None = None, further: Sequence[str] = ()) -> None:
     """Run JupyterLab on work/, with the copy of `lab` open, until it is stopped. It keeps its token.
 
-    browser: open one, if this machine has one. further: JupyterLab's own options, such as "--ip=0.0.0.0".
+    browser: open one, if this machine has one. further: JupyterLab's own options, such as "--ip=0.0.0.0". What it
+    logs is cut to warnings and the address, unless they say otherwise.
     """
+    print(start_text(lab.name, browser and has_browser()), flush=True)  # before the import, which takes a while
     from jupyterlab.labapp import LabApp
 
-    if browser and not has_browser():
-        browser = False
-        print("There is no browser here: open the address that ends in ?token=..., below, in yours.", flush=True)
     _silence_announcements()
-    options = jupyter_options(lab.name, browser, port)
+    options = jupyter_options(lab.name, browser and has_browser(), port)
+    if not any(option == "--debug" or "log" in option for option in further):
+        options.append("--log-level=WARN")  # the address is still shown, and not buried
     LabApp.launch_instance([*options, *further])
+
+
+def start_text(name: str, browser: bool) -> str:
+    """What the terminal says first: what comes, where things are, how to stop, how to start over."""
+    if browser:
+        comes = "Opening it in your browser, in some seconds; if nothing opens, go to an address below."
+    else:
+        comes = "Open an address that ends in ?token=... in your browser; it is printed below in some seconds."
+    work, runs = shown(files.WORK), shown(files.RUNS)
+    python = Path(sys.executable)
+    helpers = f"{shown(python) if python.is_relative_to(ROOT) else 'python'} -m helpers"
+    return "\n".join(
+        [
+            f"JupyterLab starts with {name}. {comes}",
+            f"  where        what you write is in {work}, what you train in {runs}",
+            "  to stop      Ctrl + C twice, here",
+            f"  start over   a lab: {helpers} lab --fresh {name.split('_')[0]}; training: delete {runs}",
+            f"  in trouble   {helpers} doctor",
+        ]
+    )
 
 
 def jupyter_options(name: str, browser: bool, port: int | None = None) -> list[str]:

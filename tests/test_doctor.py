@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import re
+import sys
 from types import SimpleNamespace
 
 import psutil
@@ -12,6 +13,7 @@ from helpers import doctor
 from helpers.doctor import Check, check, report, to_frame
 from helpers.files import LabError
 from helpers.models.profiles import PROFILES
+from helpers.notebooks import sanitise
 
 NAMES = ["Python", "packages", "processors", "memory", "disk", "GPU", "4 bits", "model", "data", "runs"]
 SECRET = "hf_not_a_real_token"
@@ -158,6 +160,43 @@ def test_changed_data_is_a_problem(monkeypatch):
     monkeypatch.setattr(doctor.files, "verify_checksums", changed)
     data = by_name(check())["data"]
     assert data.status == "problem" and "ratings.jsonl" in data.detail
+
+
+def test_torch_that_cannot_be_loaded_is_a_problem_and_the_rest_is_still_looked_at(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # `import torch` then raises ImportError
+    found = by_name(check())
+    assert found["torch"].status == "problem" and "make setup" in found["torch"].advice
+    assert list(found) == [*NAMES[:5], "torch", *NAMES[7:]]
+
+
+def test_the_welcome_says_at_once_that_it_works_and_at_the_end_that_all_is_well(monkeypatch, capsys):
+    def examine(profile):
+        assert "Looking at this machine" in capsys.readouterr().out  # before anything slow
+        yield from [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
+
+    monkeypatch.setattr(doctor, "_examine", examine)
+    assert doctor.welcome() == [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
+    printed = sanitise(capsys.readouterr().out).splitlines()
+    assert printed == [
+        "ok: Python", "ok: memory", "All is well: this machine is ready for the profile tiny (took ... s).",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["warning", "problem"])
+def test_the_welcome_says_what_is_wrong_and_what_to_do(status, monkeypatch, capsys):
+    checks = [Check("Python", "ok", "3.11.7"), Check("memory", status, "1 GB free", "close other programs")]
+    monkeypatch.setattr(doctor, "_examine", lambda profile: iter(checks))
+    assert doctor.welcome("tiny") == checks
+    printed = capsys.readouterr().out
+    assert f"{status}: memory: 1 GB free\n    close other programs\n" in printed
+    assert "All is well" not in printed
+    assert ("Ready" in printed) == (status == "warning") and ("make clean" in printed) == (status == "problem")
+
+
+def test_the_welcome_and_the_check_are_of_the_same_subjects(capsys):
+    assert [c.name for c in doctor.welcome()] == [c.name for c in check()]
+    with pytest.raises(LabError, match="tinny"):
+        doctor.welcome("tinny")
 
 
 def test_table_and_report():

@@ -254,7 +254,8 @@ def test_no_acknowledged_label_is_lost_to_a_kill(store):
         acknowledged.append(int(process.stdout.readline()))
         time.sleep(rng.random() * 0.05)  # killed at any moment, in the middle of a transaction too
         process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        acknowledged += [int(line) for line in process.communicate()[0].splitlines()]
+        acknowledged += [int(line) for line in process.stdout.read().splitlines()]  # some were read ahead
+        process.wait()
         found = [label.number for label in store.labels()]
         assert set(acknowledged) <= set(found)
         assert len(found) - len(acknowledged) <= attempt + 1  # the one being written may have made it, too

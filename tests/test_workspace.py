@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -285,6 +286,30 @@ def test_jupyterlab_opens_on_work_and_keeps_its_token(tmp_path, monkeypatch):
     assert workspace.jupyter_options("a.ipynb", browser=True)[3:] == []
 
 
+@pytest.mark.parametrize(("further", "quiet"), [([], True), (["--ip=::1"], True), (["--log-level=INFO"], False)])
+def test_the_log_is_cut_unless_asked_for(further, quiet, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RLHF_WORK", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")  # it is set below; this puts it back
+    given = []
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", given.extend)
+    workspace.open_lab(tmp_path / "03_ppo.ipynb", browser=False, further=further)
+    assert ("--log-level=WARN" in given) == quiet and given[len(given) - len(further) :] == further
+    assert "JupyterLab starts with 03_ppo.ipynb" in capsys.readouterr().out
+
+
+def test_the_start_says_where_things_are_and_how_to_start_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_WORK", str(tmp_path / "my work"))
+    monkeypatch.setenv("RLHF_RUNS", str(ROOT / "runs"))
+    monkeypatch.setattr(sys, "executable", str(ROOT / ".venv" / "bin" / "python"))
+    text = workspace.start_text("03_ppo.ipynb", browser=False)
+    assert "03_ppo.ipynb" in text and "?token=" in text
+    assert f"what you write is in {tmp_path / 'my work'}, what you train in runs\n" in text
+    assert f"{Path('.venv', 'bin', 'python')} -m helpers lab --fresh 03; training: delete runs\n" in text
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    text = workspace.start_text("03_ppo.ipynb", browser=True)
+    assert "in your browser, in some seconds" in text and " python -m helpers doctor" in text
+
+
 @pytest.mark.parametrize(
     ("platform", "variable", "expected"),
     [("linux", None, False), ("linux", "DISPLAY", True), ("linux", "BROWSER", True), ("win32", None, True)],
@@ -356,6 +381,8 @@ def test_a_real_server_shows_the_copies_to_who_has_the_token_only(tmp_path):
         address, token = wait_for_address(server, log)
         assert re.search(r"/lab/tree/03_ppo\.ipynb$", address)
         root = address.split("/lab/")[0]
+        heard = psutil.Process(server.pid).net_connections("inet")
+        assert {c.laddr.ip for c in heard if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
         with pytest.raises(urllib.error.HTTPError, match="403"):
             get(f"{root}/api/contents")
         assert get(address).url.split("?")[0] == f"{root}/login"

@@ -72,7 +72,10 @@ class Progress:
             connection.execute(SCHEMA)
             yield connection
         except (sqlite3.Error, OSError) as error:
-            raise LabError(f"{files.shown(self.path)}: cannot keep progress ({error}); move the file away") from None
+            raise LabError(
+                f"{files.shown(self.path)}: cannot keep progress ({error}); see whether the disk is full or the file may "
+                f"not be written; else move the file away"
+            ) from None
         finally:
             if connection is not None:
                 connection.close()

@@ -34,7 +34,9 @@ def read_prompts(source: str | Path = "train") -> list[Prompt]:
         return read_rows(files.DATA / "prompts" / f"{source}.jsonl", Prompt)
     path = Path(source)
     if path.suffix != ".jsonl" and not os.path.exists(path):
-        raise LabError(f"unknown split {as_label(str(source))!r}: use one of {', '.join(PROMPT_SPLITS)}, or a .jsonl file's path")
+        raise LabError(
+            f"unknown split {as_label(str(source))!r}: use one of {', '.join(PROMPT_SPLITS)}, or a .jsonl file's path"
+        )
     return read_rows(path, Prompt)
 
 

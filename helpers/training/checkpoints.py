@@ -2,12 +2,13 @@
 
 A checkpoint is a folder, written whole or not at all, of JSON and safetensors only:
 
-    checkpoint.json      format, step, the run's fingerprint, and small facts (optimizer settings, schedule)
+    checkpoint.json      format, step, the run's fingerprint, small facts (optimizer settings, schedule), and a seal
     records.jsonl        the records so far
     state.safetensors    trainable weights, optimizer state, state of torch's random generators
 
 The fingerprint names all that decides a run's numbers: settings, data, the frozen weights it starts from, and the code
-of functions that the reader gave. A checkpoint with another fingerprint is never taken.
+of functions that the reader gave. A checkpoint with another fingerprint is never taken, nor one with a broken seal, a
+digest of all its content: a changed byte would change the run's numbers and say nothing.
 
 On a CPU a resumed run gives the records and weights of one that never stopped, bit for bit; on a GPU up to what its
 kernels round differently from run to run.
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -35,7 +35,7 @@ from .. import files
 from ..files import shown
 from ..models.profiles import Profile
 
-FORMAT = 2
+FORMAT = 3
 Fingerprint = Mapping[str, str | int | float | bool | None]
 
 
@@ -70,13 +70,15 @@ class Checkpoint:
         try:
             kept = json.loads((folder / "checkpoint.json").read_bytes())
             if kept["format"] != FORMAT:
-                raise ValueError(f"its format is {kept['format']}, not {FORMAT}")
+                raise ValueError(f"its format is not {FORMAT}")
+            if kept.pop("seal") != _seal(kept, folder):
+                raise ValueError("it is damaged")
             step, facts, other = int(kept["step"]), kept["facts"], _differing(kept["fingerprint"], fingerprint)
             lines = (folder / "records.jsonl").read_bytes().splitlines()
             records = [json.loads(line) for line in lines]
             tensors = load_file(folder / "state.safetensors")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-            self._say(f"cannot be read ({error})")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+            self._say(f"cannot be read ({_in_short(error)})")
             return None
         if other:
             if step:  # else nothing is lost
@@ -89,20 +91,21 @@ class Checkpoint:
         if not self.writes:
             return
         about = {"format": FORMAT, "step": state.step, "fingerprint": dict(fingerprint), "facts": state.facts}
+        about = json.loads(json.dumps(about))  # as `find` will see it
         with files.atomic_folder(self.folder) as folder:
-            (folder / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
             (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
             tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.tensors.items()}  # none shared
             save_file(tensors, folder / "state.safetensors")
+            about["seal"] = _seal(about, folder)
+            (folder / "checkpoint.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
 
     def remove(self) -> None:
         """Delete the checkpoint, if there is one: for whoever has stored the run's result."""
         if not self.writes:
             return
-        if folder := files.find_folder(self.folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # not empty
-                self.folder.parent.rmdir()
+        files.remove_folder(self.folder)
+        with suppress(OSError):  # not empty, or not there
+            self.folder.parent.rmdir()
 
     def _say(self, problem: str) -> None:
         print(f"The checkpoint {shown(self.folder)} {problem}: starting anew.", file=sys.stderr)
@@ -249,6 +252,14 @@ def code_digest(function: Callable) -> str:
         scope = inspect.getclosurevars(inspect.unwrap(function))
         used = {k: v for k, v in (scope.globals | scope.nonlocals).items() if isinstance(v, (int, float, str))}
     return digest([code, used])
+
+
+def _seal(about: Mapping[str, Any], folder: Path) -> str:
+    return digest([about, *(files.sha256(folder / name) for name in ("records.jsonl", "state.safetensors"))])
+
+
+def _in_short(error: Exception) -> str:
+    return ascii(str(error))[1:-1][:200] or type(error).__name__
 
 
 def _differing(kept: Mapping, fingerprint: Fingerprint) -> list[str]:
