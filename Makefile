@@ -63,6 +63,10 @@ soak: $(INSTALLED)  ## Kill processes at hundreds of moments, fill disks, and se
 	$(PY) -m tests.faults --kills 10 --disk full
 	$(PY) -m tests.faults --kills 10 --disk read-only
 
+.PHONY: fuzz
+fuzz: $(INSTALLED)  ## Twenty times the fuzzing of CI
+	FUZZ=20 $(PY) -m pytest tests/fuzz
+
 .PHONY: audit
 audit: $(INSTALLED)  ## Ask for known vulnerabilities of exactly the pinned versions (needs the network)
 	$(PY) -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit==2.10.1

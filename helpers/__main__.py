@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("base", "gpt2", "t5", "sft", "reward", "ppo", "dpo"),
         help="base, gpt2, t5: the tiny models from nothing (CPU, about an hour each)",
     )
-    train.add_argument("--seed", type=int, default=0, help="default: 0")
+    train.add_argument("--seed", type=_seed, default=0, help="default: 0")
     train.add_argument(
         "--steps",
         type=_positive,
@@ -90,11 +90,11 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = command("evaluate", "sample base, SFT and PPO model on held-out prompts and compare them")
     evaluate.add_argument("--n", type=_positive, default=512, help="held-out prompts; default: 512")
-    evaluate.add_argument("--seed", type=int, default=0, help="default: 0")
+    evaluate.add_argument("--seed", type=_seed, default=0, help="default: 0")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
 
     pipeline = command("pipeline", "the whole sequence: SFT, reward model, PPO, evaluation, with every headline number")
-    pipeline.add_argument("--seed", type=int, default=0, help="first seed; default: 0")
+    pipeline.add_argument("--seed", type=_seed, default=0, help="first seed; default: 0")
     pipeline.add_argument(
         "--seeds", type=_positive, default=1, help="PPO runs, each with a seed of its own; default: 1"
     )
@@ -142,6 +142,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {2**32 - 1}, not {value}")
     return value
 
 

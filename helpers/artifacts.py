@@ -172,7 +172,7 @@ def check_adapter(folder: Path, called: Path | None = None) -> None:
 def _read_object(path: Path, place: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabError(f"{place}/{path.name}: invalid JSON ({error}); make the artifact again") from None
     if not isinstance(value, dict):
         raise LabError(f"{place}/{path.name}: must be one JSON object; make the artifact again")

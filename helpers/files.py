@@ -100,7 +100,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     docstring). Raises LabError if the disk is full or the place cannot be written.
     """
     path = Path(path).absolute()
-    if path.is_file():  # one look: between two, another writer's swap could move a folder away
+    if os.path.isfile(path):  # one look: between two, another writer's swap could move a folder away
         raise LabError(f"{shown(path)} is a file where a folder must go: move it away and run this again")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -236,6 +236,8 @@ def _flush(path: Path) -> None:
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn a full disk and a place that cannot be written into one LabError that names the place."""
+    if "\0" in str(path) or not _is_encodable(path):
+        raise LabError(f"cannot write {shown(path)}: no file can have that name; give another")
     try:
         yield
     except LabError:
@@ -260,15 +262,25 @@ def _explained(path: Path) -> Iterator[None]:
         raise
 
 
+def _is_encodable(path: Path) -> bool:
+    with suppress(UnicodeEncodeError):  # half of a character
+        return bool(os.fsencode(path))
+    return False
+
+
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
+
 def _is_refusal(code: int | None, where: str | int | None, path: Path) -> bool:
-    """Whether the system refuses to write there: at `path` or beside it, or in a folder above, which is to be made.
+    """Whether the system refuses to write there, or no file can be there: at `path` or beside it, or in a folder
+    above, which is to be made.
 
     Writing into a file that is open names no place; then it is the disk that refuses.
     """
     if where is None:
         return code == errno.EROFS
     near = Path(str(where)).is_relative_to(path.parent) or path.is_relative_to(str(where))
-    return near and code in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return near and code in REFUSALS
 
 
 # ---------------------------------------------------------------------------------------------- reading

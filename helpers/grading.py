@@ -43,6 +43,8 @@ if sys.platform == "linux":
 MEMORY = 3000  # MiB of one notebook's process
 LOG = 2**20  # bytes of verdicts that are read: an answer can write there as well
 STATUSES = ("right", "wrong", "todo", "timeout")
+# Of Python's parser, for code that is none, holds NUL, or has brackets that are too deep; of IPython's, for %%.
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, IndexError)
 CHECKED = re.compile(r"^(\w+)\s*=\s*check\(", re.MULTILINE)
 
 
@@ -73,15 +75,15 @@ def grade(folder: Path | str, *, seconds: float = SECONDS, memory: int = MEMORY)
     for path in paths:
         inside = path.relative_to(folder)
         student = inside.parts[0] if len(inside.parts) > 1 else path.stem
-        yield from _grade_notebook(path, student, str(inside), seconds, memory)
+        yield from _grade_notebook(path, _printable(student), _printable(str(inside)), seconds, memory)
 
 
 def write_csv(path: Path | str, grades: Iterable[Grade]) -> None:
     """Write the table, a row for each student and exercise. What a spreadsheet takes for a formula is quoted."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # some take a bare \r for the end of a row
     writer.writerow(field.name for field in fields(Grade))
-    writer.writerows([_no_formula(cell) for cell in astuple(grade)] for grade in grades)
+    writer.writerows([_no_formula(_printable(cell)) for cell in astuple(grade)] for grade in grades)
     atomic_write(path, text.getvalue())
 
 
@@ -95,7 +97,7 @@ def summary(grades: Sequence[Grade]) -> str:
         if rows:
             counts = Counter(grade.result for grade in rows)
             common = Counter(grade.misconception for grade in rows if grade.misconception).most_common(1)
-            said = f"{common[0][0]} ({common[0][1]})" if common else ""
+            said = f"{_cell(common[0][0])} ({common[0][1]})" if common else ""
             left = counts["todo"] + counts["absent"]
             lines.append(f"| {name} | {counts['right']} | {counts['wrong']} | {counts['timeout']} | {left} | {said} |")
     lines += ["", "| student | right | of |", "|---|---|---|"]
@@ -109,12 +111,17 @@ def summary(grades: Sequence[Grade]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _printable(text: str | None) -> str | None:
+    """Without halves of characters, which no file takes: in names of folders, and in what an answer raises."""
+    return text and text.encode("utf-8", "backslashreplace").decode()
+
+
 def _no_formula(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return " ".join(_printable(text).splitlines()).replace("|", "\\|").replace("<", "&lt;")
 
 
 # --- One notebook -------------------------------------------------------------
@@ -168,7 +175,7 @@ def _verdict(line: bytes) -> dict | None:
     texts = ("name", "status", "message")
     is_one = isinstance(row, dict) and all(isinstance(row.get(key), str) for key in texts)
     is_one = is_one and row["status"] in STATUSES and isinstance(row.get("misconception"), str | None)
-    return {key: row.get(key) for key in (*texts, "misconception")} if is_one else None
+    return {key: _printable(row.get(key)) for key in (*texts, "misconception")} if is_one else None
 
 
 def _run(
@@ -221,13 +228,16 @@ def exercise_cells(path: Path | str) -> dict[str, tuple[str, dict[str, ast.stmt]
     for cell in read(path).cells:
         if cell.cell_type != "code":
             continue
-        code = TransformerManager().transform_cell(cell.source)  # %magics become calls, which are not run
+        try:
+            code = TransformerManager().transform_cell(cell.source)  # %magics become calls, which are not run
+            statements = ast.parse(code).body
+        except UNPARSABLE:
+            code, statements = cell.source, []
         for name in CHECKED.findall(code):
             if name in EXERCISES:
                 found[name] = (code, dict(defined))
-        with contextlib.suppress(SyntaxError):
-            for statement in ast.parse(code).body:
-                defined |= dict.fromkeys(_defines(statement), statement)
+        for statement in statements:
+            defined |= dict.fromkeys(_defines(statement), statement)
     return found
 
 
@@ -239,7 +249,7 @@ def _defines(statement: ast.stmt) -> list[str]:
         case ast.FunctionDef() | ast.ClassDef():
             return [statement.name]
         case ast.Assign(value=value):
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(*UNPARSABLE, TypeError):
                 ast.literal_eval(value)
                 return [target.id for target in statement.targets if isinstance(target, ast.Name)]
     return []

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -168,7 +169,7 @@ class LabelStore:
 
     def answers(self, kind: Kind, annotator: str) -> list[Answer]:
         """The annotator's answers without their texts, in the order they were given."""
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             return []
         with self._transaction("DEFERRED") as db:
             rows = db.execute(
@@ -203,7 +204,7 @@ class LabelStore:
     def _rows(
         self, table: str, annotator: str | None, undone: bool, made: Callable[[Pair, sqlite3.Row], Any]
     ) -> list[Any]:
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             return []
         with self._transaction("DEFERRED") as db:
             rows = db.execute(
@@ -275,6 +276,6 @@ def _problem(error: Exception) -> str:
     if name.startswith("SQLITE_BUSY"):
         return "another program has held the file for too long; close it and try again"
     return (
-        f"cannot be read or written ({as_label(str(error), 160)}); check its permissions and the space on its disk, or set RLHF_WORK to a "
-        f"folder of your own"
+        f"cannot be read or written ({as_label(str(error), 160)}); check its permissions and the space on its disk, "
+        f"or set RLHF_WORK to a folder of your own"
     )

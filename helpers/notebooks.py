@@ -20,6 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from helpers.files import ROOT, LabError, atomic_write, shown
+from helpers.preferences.rows import is_broken_text
 
 CELL_TIMEOUT = 300  # seconds; nbval's limit in the Makefile is the same
 
@@ -53,11 +54,53 @@ def execute_and_normalise(path: str | Path, timeout: int = CELL_TIMEOUT) -> bool
 def read(path: str | Path) -> NotebookNode:
     """Read a notebook (nbformat 4). Raises LabError if it cannot be read as one."""
     try:
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)
+        problem = _shape_problem(notebook)
     except FileNotFoundError:
         raise LabError(f"{shown(path)}: no such notebook") from None
     except Exception as error:  # nbformat's old converters raise anything on a malformed file
-        raise LabError(f"{shown(path)}: not a notebook: {_one_line(error)}") from error
+        problem = ascii(_one_line(error))[1:-1][:200]
+    if problem:
+        raise LabError(f"{shown(path)}: not a notebook: {problem}; download it again, or save it anew in JupyterLab")
+    return notebook
+
+
+def _shape_problem(notebook: NotebookNode) -> str:
+    """What is wrong, if these modules could not rely on the cells; nbformat lets pass almost anything."""
+    for number, cell in enumerate(_list(notebook, "cells"), start=1):
+        kind = cell.get("cell_type")
+        if kind not in ("code", "markdown", "raw") or not isinstance(cell.get("source"), str):
+            return f"cell {number} has no kind or no text"
+        if is_broken_text(cell.source):
+            return f"cell {number} holds half of a character"
+        if not isinstance(cell.setdefault("metadata", NotebookNode()), dict):
+            return f"cell {number} has metadata that are no object"
+        if kind == "code" and not isinstance(cell.setdefault("execution_count", None), int | None):
+            return f"cell {number} has an execution count that is no number"
+        if kind == "code" and not all(map(_is_output, _list(cell, "outputs"))):
+            return f"cell {number} has an output of no known form"
+    return ""
+
+
+def _list(node: NotebookNode, name: str) -> list[NotebookNode]:
+    """The list of objects under that name, empty if there is none. Raises ValueError if it is something else."""
+    found = node.setdefault(name, [])
+    if not isinstance(found, list) or not all(isinstance(part, NotebookNode) for part in found):
+        raise ValueError(f"its {name} are no list of objects")
+    return found
+
+
+def _is_output(output: NotebookNode) -> bool:
+    match output.get("output_type"):
+        case "stream":
+            return isinstance(output.get("name"), str) and isinstance(output.get("text"), str)
+        case "display_data" | "execute_result":
+            return isinstance(output.get("data"), dict) and isinstance(output.get("metadata", {}), dict)
+        case "error":
+            lines = output.get("traceback")
+            texts = [output.get("ename"), output.get("evalue"), *(lines if isinstance(lines, list) else [None])]
+            return all(isinstance(text, str) for text in texts)
+    return False
 
 
 def client_for(notebook: NotebookNode, timeout: int, **options: Any) -> NotebookClient:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Generator
@@ -103,7 +104,9 @@ def list_recordings(profile: str | None = None) -> list[dict[str, Any]]:
     """What `load_recording` would find, by name: dicts with name, origin, stage, title, records (how many), total, and
     problem ("" or why it cannot be read)."""
     places = [files.DATA / "recordings", files.RUNS / (profile or get_profile().name) / "recordings"]
-    names = {path.name for place in places if place.is_dir() for path in place.iterdir() if NAME.fullmatch(path.name)}
+    names = {
+        path.name for place in places if os.path.isdir(place) for path in place.iterdir() if NAME.fullmatch(path.name)
+    }
     rows = []
     for name in sorted(names):
         row = dict.fromkeys(("stage", "title", "problem"), "") | {"records": 0, "total": 0, "origin": ""}

@@ -43,7 +43,7 @@ def find_lab(name: str) -> Path:
     exact = [lab for lab in labs if wanted in (lab.stem, *lab.stem.split("_", 1))]
     found = exact or [lab for lab in labs if wanted and lab.stem.startswith(wanted)]
     if len(found) != 1:
-        raise LabError(f"no lab {name!r}: give one of {', '.join(lab.stem for lab in labs)}, or its number")
+        raise LabError(f"no lab {shown(name)!r}: give one of {', '.join(lab.stem for lab in labs)}, or its number")
     return found[0]
 
 
@@ -178,7 +178,7 @@ def _read_record() -> dict[str, str]:
     """Digests by file name; what cannot be read counts as lost, which only means that copies are kept."""
     try:
         record = json.loads(_record_path().read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -398,7 +398,13 @@ def test_one_id_for_two_pairs_of_one_annotator(tmp_path):
 
 
 rows_of_a_class = st.lists(
-    st.builds(row, st.integers(0, 3), st.sampled_from(["ann", "bob"]), swap=st.booleans(), strength=st.none() | st.integers(1, 4)),
+    st.builds(
+        row,
+        st.integers(0, 3),
+        st.sampled_from(["ann", "bob"]),
+        swap=st.booleans(),
+        strength=st.none() | st.integers(1, 4),
+    ),
     min_size=1,
     max_size=5,
     unique_by=lambda row: row.id,

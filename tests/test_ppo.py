@@ -412,6 +412,9 @@ def test_one_prompt_many_times_is_refused_and_one_prompt_once_is_not(shared):
         ({"beta": math.nan}, "beta is nan"),
         ({"temperature": 0.0}, "temperature is 0.0: above 0"),
         ({"kl_target": 0.0}, "kl_target is 0.0: above 0, or None"),
+        ({"updates": "3", "batch_size": 1.5}, "updates is '3': a whole number; batch_size is 1.5: a whole number"),
+        ({"beta": math.inf, "stop_kl": [1]}, r"beta is inf: a number; stop_kl is \[1\]: a number"),
+        ({"seed": -1}, "seed is -1: from 0 to"),
     ],
 )
 def test_settings_that_cannot_be_trained_with(changes, message):

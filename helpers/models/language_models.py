@@ -14,7 +14,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -411,17 +411,26 @@ def load_models(
 
 
 def _last_part(source: str) -> str:
-    return Path(source).expanduser().absolute().name
+    return _own(source).absolute().name
+
+
+def _own(source: str) -> Path:
+    """The path, with ~ for the reader's home."""
+    with suppress(RuntimeError, ValueError):  # no such user, or no name at all
+        return Path(source).expanduser()
+    return Path(source)
 
 
 def _folder(source: str) -> Path:
-    places = (files.DATA / "models" / source.removeprefix("data/models/"), Path(source).expanduser(), ROOT / source)
+    places = (files.DATA / "models" / source.removeprefix("data/models/"), _own(source), ROOT / source)
     if source.strip() and (found := next(filter(None, map(find_folder, places)), None)):
         return found
     ours = sorted(path.name for path in (files.DATA / "models").glob("[!.]*"))
     meanwhile = f"Without any download there are {', '.join(map(repr, ours))}."
     if not HUB_ID.fullmatch(source):
-        raise LabError(f"{source!r}: no such folder, and not the id of a model on the Hub, 'owner/model'. {meanwhile}")
+        raise LabError(
+            f"{shown(source)!r}: no such folder, and not the id of a model on the Hub, 'owner/model'. {meanwhile}"
+        )
     if not torch.cuda.is_available() and (size := size_on_hub(source)) > CPU_LIMIT:
         raise LabError(_too_large(source, size))
     gated = source.startswith("meta-llama/")

@@ -107,23 +107,26 @@ def get_profile(name: str | None = None) -> Profile:
     if name in PROFILES:
         return PROFILES[name]
     llama = PROFILES["llama2-7b"]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    try:
+        folder = Path(name).expanduser()
+    except (RuntimeError, ValueError):  # no such user, or no name of a folder
+        folder = Path(name)
+    if os.path.isdir(folder):  # which, unlike Path's own, is False for a name that cannot be
         folder = folder.resolve()
         large = sum(path.stat().st_size for path in folder.glob("*.safetensors")) > CPU_LIMIT
         return replace(
             llama,
             name=folder.name,
-            base=shown(folder),
+            base=str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder),
             gated=False,
             needs_gpu=large,
             gradient_checkpointing=large,
             paged_optimizer=large,
             compute_dtype=llama.compute_dtype if large else "float32",
         )
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not folder.parent.is_dir():
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) and not os.path.isdir(folder.parent):
         return replace(llama, name=name.split("/")[1], base=name, gated=name.startswith("meta-llama/"))
     raise LabError(
-        f"unknown profile {name!r}: use one of {', '.join(map(repr, PROFILES))}, an existing folder with a "
+        f"unknown profile {shown(name)!r}: use one of {', '.join(map(repr, PROFILES))}, an existing folder with a "
         f"Llama-2 checkpoint, or a Hub id such as 'meta-llama/Llama-2-13b-hf'"
     )

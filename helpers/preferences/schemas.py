@@ -233,7 +233,9 @@ def _check_columns(columns: Mapping[str, str], records: Sequence[Mapping[str, An
                 f"the fields are {', '.join(FIELDS)}"
             )
         if not isinstance(theirs, str):
-            raise LabError(f"columns: the column of {_quoted(ours)} must be a name in quotes, not {_quoted(theirs)}")
+            raise LabError(
+                f"columns: the column of {_quoted(ours)} must be a name in quotes, not {as_label(repr(theirs), 40)}"
+            )
         if not any(_there(record, theirs) for record in records):
             near = get_close_matches(theirs, there, n=3)
             raise LabError(

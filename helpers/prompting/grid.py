@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache as cached
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from .. import files
 from ..files import LabError, shown
+from ..preferences.rows import is_broken_text
 from ..statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
 from .formats import Ask
 
@@ -345,17 +346,37 @@ def _number(score: float | None) -> float:
 
 def _read(path: Path, n: int) -> list[str] | None:
     """The `n` answers in a file of the cache; None if it is not there, or (with a warning) is not what was written."""
+    kept = _kept(path)
+    if kept and len(kept["answers"]) == n:
+        return kept["answers"]
+    if path.exists():
+        warnings.warn(f"{shown(path)} is damaged, or no file of this cache: its answers are made again", stacklevel=2)
+    return None
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    """What a file of the cache holds; None if it is not what was written."""
     try:
         content = json.loads(path.read_bytes())
-        answers = content["answers"]
-        if (content["key"], content["sha256"], len(answers)) == (path.stem, _sha256(answers), n):
-            return answers
-    except FileNotFoundError:
+        whole = (content["key"], content["sha256"]) == (path.stem, _sha256(content["answers"]))
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        pass
-    warnings.warn(f"{shown(path)} is damaged, or no file of this cache: its answers are made again", stacklevel=2)
-    return None
+    return content if whole and _has_answers(content) and _has_cell(content) else None
+
+
+def _has_answers(content: dict[str, Any]) -> bool:
+    texts = content.get("answers")
+    return isinstance(texts, list) and all(_is_text(text) for text in (*texts, content.get("key")))
+
+
+def _has_cell(content: dict[str, Any]) -> bool:
+    cell, kinds = content.get("cell"), get_type_hints(Cell)
+    is_one = isinstance(cell, dict) and [(name, type(value)) for name, value in cell.items()] == [*kinds.items()]
+    return is_one and all(_is_text(str(value)) for value in cell.values())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not is_broken_text(value)
 
 
 def _write(path: Path, cell: Cell, answers: list[str]) -> None:
@@ -366,10 +387,11 @@ def _write(path: Path, cell: Cell, answers: list[str]) -> None:
 def write_shipped(folder: Path, path: Path, keys: Container[str] | None = None) -> None:
     """Add the cells of a cache to one file, a cell a line, for those who shall not have to ask again.
 
-    keys: of the cells to keep in the file; default: all.
+    keys: of the cells to keep in the file; default: all. What is damaged in the cache is left out. Raises LabError for
+    a `path` that is no such file.
     """
-    kept = [row for _, row in files.read_jsonl(path)] if path.exists() else []
-    cells = {c["key"]: c for c in [*kept, *(json.loads(file.read_bytes()) for file in folder.glob("*.json"))]}
+    kept = _shipped_rows(path, with_cell=True) if path.exists() else []
+    cells = {c["key"]: c for c in [*kept, *filter(None, map(_kept, folder.glob("*.json")))]}
     rows = [
         {"cell": c["cell"], "key": key, "answers": c["answers"]}
         for key, c in cells.items()
@@ -380,15 +402,21 @@ def write_shipped(folder: Path, path: Path, keys: Container[str] | None = None) 
 
 def read_shipped(path: Path) -> dict[str, list[str]]:
     """The answers of each cell in such a file, by the cell's key. Raises LabError for a file that is not one."""
-    found = {}
-    for number, row in files.read_jsonl(path):
-        answers = row.get("answers")
-        if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers) or "key" not in row:
+    return {row["key"]: row["answers"] for row in _shipped_rows(path)}
+
+
+def _shipped_rows(path: Path, with_cell: bool = False) -> list[dict[str, Any]]:
+    rows = files.read_jsonl(path)
+    for number, row in rows:
+        if not _has_answers(row):
             raise LabError(
                 f'{shown(path)}:{number}: needs "key" and "answers", a list of texts; `git restore` the file'
             )
-        found[row["key"]] = answers
-    return found
+        if with_cell and not _has_cell(row):
+            raise LabError(
+                f'{shown(path)}:{number}: "cell" must hold {", ".join(Cell._fields)}; `git restore` the file'
+            )
+    return [row for _, row in rows]
 
 
 def _sha256(content: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import files
 from ..files import LabError, shown
+from ..preferences.rows import as_label
 from .answer_rules import check_rule, chosen, final_number, follows
 from .formats import Ask
 
@@ -43,9 +44,9 @@ class PromptItem:
     def __post_init__(self) -> None:
         for name in ("id", "category", "prompt", "note"):
             if not (isinstance(value := getattr(self, name), str) and value.strip()):
-                raise self._error(name, f"must be text in quotes and not blank, not {value!r}")
+                raise self._error(name, f"must be text in quotes and not blank, not {_brief(value)}")
         if self.category not in CATEGORIES:
-            raise self._error("category", f"must be one of {', '.join(CATEGORIES)}, not {self.category!r}")
+            raise self._error("category", f"must be one of {', '.join(CATEGORIES)}, not {_brief(self.category)}")
         if self.is_compared:
             options = self.rule.get("options", [])
             texts = isinstance(options, list) and all(isinstance(option, str) for option in options)
@@ -56,8 +57,8 @@ class PromptItem:
         elif self.rule is not None:
             try:
                 check_rule(self.rule)
-            except LabError as error:
-                raise self._error("rule", f"cannot be used: {error}") from None
+            except (LabError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+                raise self._error("rule", f"cannot be used: {as_label(str(error), 400)}") from None
 
     @property
     def is_compared(self) -> bool:
@@ -79,10 +80,10 @@ def read_prompt_set(path: Path | str | None = None) -> list[PromptItem]:
                 raise LabError(f'{where}: field "{name}" is missing; every row needs {", ".join(names)}')
         for name in values:
             if name not in names:
-                raise LabError(f'{where}: field "{name}" is unknown; remove it (known: {", ".join(names)})')
+                raise LabError(f'{where}: field "{as_label(name)}" is unknown; remove it (known: {", ".join(names)})')
         item = PromptItem(**values, where=where)
         if (first := items.setdefault(item.id, item)) is not item:
-            raise LabError(f'{where}: field "id": {item.id!r} is used twice (first at {first.where})')
+            raise LabError(f'{where}: field "id": {_brief(item.id)} is used twice (first at {first.where})')
     return list(items.values())
 
 
@@ -109,6 +110,10 @@ def _own_words(item: PromptItem, answer: str) -> str:
     return answer
 
 
+def _brief(value: Any) -> str:
+    return as_label(repr(value))
+
+
 # --- Pairs that differ in names only ------------------------------------------
 
 
@@ -118,7 +123,8 @@ def compared_pairs(items: list[PromptItem]) -> list[tuple[PromptItem, PromptItem
     stems = dict.fromkeys(name.rpartition("-")[0] for name in by_id)
     for stem in stems:
         if missing := {f"{stem}-a", f"{stem}-b"} - by_id.keys():
-            raise LabError(f"{min(missing)!r} is missing: a comparison needs two prompts, {stem}-a and {stem}-b")
+            stem = as_label(stem)
+            raise LabError(f"{_brief(min(missing))} is missing: a comparison needs two prompts, {stem}-a and {stem}-b")
     return [(by_id[f"{stem}-a"], by_id[f"{stem}-b"]) for stem in stems]
 
 
@@ -128,7 +134,7 @@ def decision(item: PromptItem, answer: str) -> float | None:
     Raises LabError for an item of another kind.
     """
     if not item.is_compared:
-        raise LabError(f"{item.id!r} is not compared with another prompt: score its answer instead")
+        raise LabError(f"{_brief(item.id)} is not compared with another prompt: score its answer instead")
     options, answer = item.rule.get("options"), _own_words(item, answer)
     if not options:
         return final_number(answer)

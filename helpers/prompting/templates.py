@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from string import Formatter
 
 from ..files import LabError
+from ..preferences.rows import as_label
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Template:
         named = [slot for _, slot in self.parts() if slot is not None]
         if unknown := [slot for slot in named if slot not in self.slots]:
             raise LabError(
-                f"template {self.name!r}: its text has a slot {{{unknown[0]}}} that `slots` does not have "
+                f"template {_quoted(self.name)}: its text has a slot {{{unknown[0][:80]}}} that `slots` does not have "
                 f"({_listed(self.slots)}); add it there, or write {{{{ and }}}} for braces that are text"
             )
         if unused := [slot for slot in self.slots if slot not in named]:
             raise LabError(
-                f"template {self.name!r}: its text does not have the slot {unused[0]!r}; write {{{unused[0]}}} where "
-                f"its value goes, or take it out of `slots`"
+                f"template {_quoted(self.name)}: its text does not have the slot {_quoted(unused[0])}; write it there, "
+                f"in braces, where its value goes, or take it out of `slots`"
             )
 
     def parts(self) -> list[tuple[str, str | None]]:
@@ -46,13 +47,15 @@ class Template:
             parsed = list(Formatter().parse(self.text))
         except ValueError as error:
             raise LabError(
-                f"template {self.name!r}: {error}; write {{slot}} for a slot, {{{{ and }}}} for braces that are text"
+                f"template {_quoted(self.name)}: {as_label(str(error))}; write {{slot}} for a slot, {{{{ and }}}} for "
+                f"braces that are text"
             ) from None
         for _, slot, form, conversion in parsed:
             if slot is not None and (form or conversion or not slot.isidentifier()):
+                found = f"{slot}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
                 raise LabError(
-                    f"template {self.name!r}: a slot is a name in braces, such as {{post}}, and nothing else; this is "
-                    f"none: {{{slot}{'!' + conversion if conversion else ''}{':' + form if form else ''}}}"
+                    f"template {_quoted(self.name)}: a slot is a name in braces, such as {{post}}, and nothing else; "
+                    f"this is none: {{{as_label(found)}}}"
                 )
         return [(literal, slot) for literal, slot, _, _ in parsed]
 
@@ -61,17 +64,25 @@ def fill(template: Template, slots: Mapping[str, str]) -> str:
     """The prompt: each slot's value in its place, as it is, braces and all.
 
     Values for slots that the template does not have are left out, so that one mapping can fill several templates.
-    Raises LabError if a value is missing.
+    Raises LabError if a value is missing or no text.
     """
     if missing := [slot for slot in template.slots if slot not in slots]:
         raise LabError(
-            f"template {template.name!r} needs a value for {_listed(missing)}; those that were given: {_listed(slots)}"
+            f"template {_quoted(template.name)} needs a value for {_listed(missing)}; those that were given: "
+            f"{_listed(slots)}"
         )
+    for slot in template.slots:
+        if not isinstance(slots[slot], str):
+            raise LabError(f"template {_quoted(template.name)}: the value of {_quoted(slot)} must be text in quotes")
     return "".join(literal + (slots[slot] if slot else "") for literal, slot in template.parts())
 
 
 def _listed(names) -> str:
-    return ", ".join(map(repr, names)) or "none"
+    return ", ".join(map(_quoted, [*names][:9])) or "none"
+
+
+def _quoted(name: str) -> str:
+    return repr(as_label(name))
 
 
 # ---------------------------------------------------------------------------------------- the starter set

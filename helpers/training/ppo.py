@@ -11,8 +11,10 @@ et al. 2016 (advantages), Ouyang et al. 2022 (InstructGPT).
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
+from math import isfinite
+from numbers import Integral, Real
 
 import torch
 from bitsandbytes.optim import PagedAdamW8bit
@@ -60,6 +62,16 @@ def weighted_sum(*parts: tuple[float, Reward]) -> Reward:
     return reward
 
 
+def _no_numbers(config: "PPOConfig", whole: set[str], optional: set[str]) -> list[str]:
+    """The settings that are no finite numbers, or no whole ones where they must be. optional: may be None."""
+    problems = []
+    for name, value in ((field.name, getattr(config, field.name)) for field in fields(config)):
+        kind = Integral if name in whole else Real
+        if not (value is None and name in optional or isinstance(value, kind) and isfinite(value)):
+            problems.append(f"{name} is {repr(value)[:40]}: a {'whole ' * (name in whole)}number")
+    return problems
+
+
 @dataclass(frozen=True)
 class PPOConfig:
     """Every knob of PPO; `beta` is the KL coefficient in the text, the figures and here. Raises LabError for settings
@@ -94,7 +106,12 @@ class PPOConfig:
         counts = ("updates", "batch_size", "minibatch_size", "epochs", "watch_every")
         positive = ("learning_rate", "clip", "value_clip", "max_grad_norm", "temperature")
         optional = ("microbatch_size", "target_kl", "kl_target", "max_new_tokens")
-        problems = [f"{name} is {getattr(self, name)}: at least 1" for name in counts if getattr(self, name) < 1]
+        problems = _no_numbers(self, whole={*counts, "seed", "inspect", "watch"}, optional={*optional, "stop_kl"})
+        if problems:
+            raise LabError(f"PPO cannot be trained with these settings: {'; '.join(problems)}")
+        if not 0 <= self.seed < 2**32:
+            problems.append(f"seed is {self.seed}: from 0 to {2**32 - 1}")
+        problems += [f"{name} is {getattr(self, name)}: at least 1" for name in counts if getattr(self, name) < 1]
         problems += [f"{name} is {getattr(self, name)}: above 0" for name in positive if not getattr(self, name) > 0]
         given = [name for name in optional if getattr(self, name) is not None]
         problems += [

@@ -65,7 +65,8 @@ def train_reward_model(
 
     The loss is the mean of -log sigmoid(r(chosen) - r(rejected) - m).
     stage, steps: default to the profile's.
-    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0; 0 too where nobody said how much.
+    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0, as for
+    pairs of which nobody said how much better.
     reference: (prompt, completion) texts on which normalised scores are to have mean 0 and standard
     deviation 1; default: both completions of the first 256 pairs.
     output: folder for the adapter and reward.json (mean, std), written whole at the end.

@@ -1,0 +1,1 @@
+"""Fuzzing: mutated, cut and random input for everything that reads what a user gives."""
