@@ -220,8 +220,8 @@ def test_rows_of_a_batch_end_at_any_of_the_ends(copy, loaded, name):
 def test_the_seed_decides_and_the_callers_generator_is_left_alone(model):
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    first, again, other = (model.complete(PROMPTS, max_new_tokens=8, seed=seed) for seed in (1, 1, 2))
-    assert first == again != other
+    first, again, *others = (model.complete(PROMPTS, max_new_tokens=8, seed=seed) for seed in (1, 1, 2, 3, 4, 5))
+    assert first == again and any(other != first for other in others)  # a random model can be sure of its tokens
     assert torch.equal(state, torch.get_rng_state())
     assert not any(token in text for text in first for token in ("<s>", "</s>", "<pad>", "<|endoftext|>", "<unk>"))
 

@@ -370,15 +370,15 @@ print(n, reading.n_pairs, reading.n_duplicates, most - start)
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.parquet", "a.csv"])
 def test_a_long_set_streams_in_little_memory(tmp_path, name):
-    """40,000 pairs of about 1.2 kB: 45 MiB of text, of which 70 bytes a pair may stay (the digests)."""
+    """40,000 pairs of about 3 kB: 115 MiB of text, of which 70 bytes a pair may stay (the digests)."""
     rng, n = random.Random(0), 40_000
     path = tmp_path / name
-    filler = "word " * 110
+    filler = "word " * 300
     records = ({"prompt": f"{rng.random()} {filler}", "chosen": f"a {filler}", "rejected": "b"} for _ in range(n))
     if name.endswith("parquet"):
         with pq.ParquetWriter(path, pa.schema(dict.fromkeys(RECORDS[0], pa.string()))) as writer:
-            for _ in range(n // 5000):
-                writer.write_table(pa.Table.from_pylist([next(records) for _ in range(5000)]))
+            for _ in range(n // 2000):
+                writer.write_table(pa.Table.from_pylist([next(records) for _ in range(2000)]))
     elif name.endswith("csv"):
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, RECORDS[0])
@@ -392,7 +392,7 @@ def test_a_long_set_streams_in_little_memory(tmp_path, name):
     )
     read, kept, duplicates, grown = ran.stdout.split()
     assert (int(read), int(kept), int(duplicates)) == (n, n, 0)
-    assert float(grown) < 60, f"{grown} MiB more than before"
+    assert float(grown) < 100, f"{grown} MiB more than before"
 
 
 def test_the_account_fills_while_a_set_is_read(tmp_path):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
-from math import isfinite
+from math import inf, isfinite
 from numbers import Integral, Real
 
 import torch
@@ -62,12 +62,19 @@ def weighted_sum(*parts: tuple[float, Reward]) -> Reward:
     return reward
 
 
+UNLIMITED = ("clip", "value_clip", "max_grad_norm")  # may be infinite: no limit
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, Integral) and isfinite(value)
+
+
 def _no_numbers(config: "PPOConfig", whole: set[str], optional: set[str]) -> list[str]:
     """The settings that are no finite numbers, or no whole ones where they must be. optional: may be None."""
     problems = []
     for name, value in ((field.name, getattr(config, field.name)) for field in fields(config)):
-        kind = Integral if name in whole else Real
-        if not (value is None and name in optional or isinstance(value, kind) and isfinite(value)):
+        is_one = isinstance(value, Integral) and abs(value) < 2**63 or name not in whole and _is_real(value)
+        if not (is_one or value is None and name in optional or value == inf and name in UNLIMITED):
             problems.append(f"{name} is {repr(value)[:40]}: a {'whole ' * (name in whole)}number")
     return problems
 

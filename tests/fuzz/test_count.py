@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.files import ROOT
-
+from . import harness
 from .harness import INPUTS, ends_well
 
 
@@ -19,11 +18,11 @@ def test_there_are_ten_thousand_inputs():
     assert total >= 10_000, INPUTS
 
 
-def test_a_write_to_anywhere_else_is_stopped():
+def test_a_write_to_anywhere_else_is_stopped(monkeypatch, tmp_path):
     """Names are drawn at random, and "/" is one: the tests that write must not be trusted to keep to their folder."""
-    for act in (
-        lambda: os.open(ROOT / "README.md", os.O_WRONLY),
-        lambda: (ROOT / "README.md").rename(ROOT / "README.md"),
-    ):
+    monkeypatch.setattr(harness, "OURS", tmp_path.resolve() / "ours")
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    for act in (lambda: os.open(other, os.O_WRONLY), lambda: other.rename(tmp_path / "new")):
         with pytest.raises(AssertionError, match="outside of"):
             ends_well(act, "nothing")
