@@ -161,6 +161,14 @@ def test_generate_compare_and_stop(work):
 TEXTS = ".rlhf-playground :is(pre, th, td, .words, .heading, caption, select, textarea, input, label, button)"
 
 
+def at_rest(page, settings) -> list[dict]:
+    """The boxes of both settings, once the new width has gone through the whole page."""
+    boxes = None
+    while boxes != (boxes := [settings.nth(i).bounding_box() for i in (0, 1)]):
+        page.page.wait_for_timeout(200)
+    return boxes
+
+
 def test_everything_is_in_sight_in_both_themes_in_a_wide_and_a_narrow_window(work):
     with lab(work, [MODELS]) as page:
         page.start(0)
@@ -174,7 +182,7 @@ def test_everything_is_in_sight_in_both_themes_in_a_wide_and_a_narrow_window(wor
         for width in (1280, 800):
             page.page.set_viewport_size({"width": width, "height": 1400})
             expect(view).not_to_have_css("width", "0px")
-            a, b = (settings.nth(i).bounding_box() for i in (0, 1))
+            a, b = at_rest(page, settings)
             assert a["y"] == b["y"] and b["x"] >= a["x"] + a["width"], "side by side"
             assert page.page.evaluate(SPILLED) == []
         contrasts = CONTRASTS.replace('const texts = "', f'const texts = "{TEXTS}, ')
