@@ -29,6 +29,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA: Path  # what the repository ships; env RLHF_DATA
@@ -288,6 +289,31 @@ def _is_refusal(code: int | None, where: str | int | None, path: Path) -> bool:
 LONGEST_LINE = 32 * 2**20  # bytes; a row has a few thousand, and what is longer is no file of rows
 
 
+class BadLine(ValueError):
+    """A line that holds no JSON, and what to do. kind: "not UTF-8" or "not JSON"."""
+
+    def __init__(self, kind: str, problem: str) -> None:
+        super().__init__(problem)
+        self.kind = kind
+
+
+def parse_line(line: bytes) -> Any:
+    """The JSON value on a line. Raises BadLine, which names the column or byte."""
+    try:
+        return json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        raise BadLine(
+            "not UTF-8",
+            f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8; "
+            f"save the file with the encoding UTF-8",
+        ) from None
+    except json.JSONDecodeError as error:
+        problem = f"invalid JSON at column {error.colno} ({error.msg}); a line must be one JSON object"
+        raise BadLine("not JSON", problem) from None
+    except (ValueError, RecursionError):
+        raise BadLine("not JSON", "invalid JSON: a number is too long, or brackets are too deep") from None
+
+
 def read_jsonl(path: Path | str) -> list[tuple[int, dict]]:
     """Read a file of one JSON object a line: (line number from 1, object) pairs. Blank lines are skipped.
 
@@ -312,18 +338,9 @@ def read_jsonl(path: Path | str) -> list[tuple[int, dict]]:
                 f"{where}: the line has {len(line):,} bytes, more than {LONGEST_LINE:,}; a line must be one row"
             )
         try:
-            value = json.loads(line.decode())
-        except UnicodeDecodeError as error:
-            raise LabError(
-                f"{where}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8; "
-                f"save the file with the encoding UTF-8"
-            ) from None
-        except json.JSONDecodeError as error:
-            raise LabError(
-                f"{where}: invalid JSON at column {error.colno} ({error.msg}); a line must be one JSON object"
-            ) from None
-        except (ValueError, RecursionError):
-            raise LabError(f"{where}: invalid JSON: a number is too long, or brackets are too deep") from None
+            value = parse_line(line)
+        except BadLine as error:
+            raise LabError(f"{where}: {error}") from None
         if not isinstance(value, dict):
             raise LabError(f'{where}: a line must be one JSON object, such as {{"prompt": "..."}}')
         rows.append((number, value))

@@ -192,11 +192,12 @@ def open_lab(lab: Path, browser: bool = True, port: int | None = None, further: 
     browser: open one, if this machine has one. further: JupyterLab's own options, such as "--ip=0.0.0.0". What it
     logs is cut to warnings and the address, unless they say otherwise.
     """
-    print(start_text(lab.name, browser and has_browser()), flush=True)  # before the import, which takes a while
+    browser = browser and has_browser()
+    print(start_text(lab.name, browser), flush=True)  # before the import, which takes a while
     from jupyterlab.labapp import LabApp
 
     _silence_announcements()
-    options = jupyter_options(lab.name, browser and has_browser(), port)
+    options = jupyter_options(lab.name, browser, port)
     if not any(option == "--debug" or "log" in option for option in further):
         options.append("--log-level=WARN")  # the address is still shown, and not buried
     LabApp.launch_instance([*options, *further])

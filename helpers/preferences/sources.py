@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..files import LabError, shown
+from ..files import BadLine, LabError, parse_line, shown
 from .rows import as_label, is_broken_text
 from .schemas import KNOWN_SETS, KnownSet
 
@@ -181,21 +181,9 @@ def _jsonl(path: Path) -> Iterator[Record]:
 
 def _parsed(line: bytes, where: str) -> Record:
     try:
-        values = json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        return Record(
-            where,
-            None,
-            "not UTF-8",
-            f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8; "
-            f"save the file with the encoding UTF-8",
-        )
-    except json.JSONDecodeError as error:
-        detail = f"invalid JSON at column {error.colno} ({error.msg}); a line must be one JSON object"
-        return Record(where, None, "not JSON", detail)
-    except (ValueError, RecursionError):
-        return Record(where, None, "not JSON", "invalid JSON: a number is too long, or brackets are too deep")
-    return _record(values, where)
+        return _record(parse_line(line), where)
+    except BadLine as error:
+        return Record(where, None, error.kind, str(error))
 
 
 def _record(values: Any, where: str) -> Record:
