@@ -60,13 +60,29 @@ class LabError(Exception):
 
 # Control characters, line ends, marks that turn the direction of writing, halves of characters.
 UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _seen(text: str) -> str:
+    return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def one_line(text: str, most: int = 80) -> str:
+    """A name from data as messages show it: on one line, with nothing that moves a terminal's cursor, and not long."""
+    text = _seen(text[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def is_broken_text(text: str) -> bool:
+    """Whether the text holds half of a character (a lone surrogate), which no file and no tokenizer takes."""
+    return not text.isascii() and SURROGATE.search(text) is not None
 
 
 def shown(path: Path | str) -> str:
     """The path as messages show it: relative to the repository if it lies inside, on one line, and not endless."""
     path = Path(path)
     text = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-    text = UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+    text = _seen(text)
     return text if len(text) <= 400 else f"{text[:100]}...{text[-297:]}"
 
 

@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from . import files
-from .files import LabError
+from .files import LabError, one_line
 from .preferences import Pair
-from .preferences.rows import as_label
 
 SCHEMA_VERSION = 1
 APPLICATION = 0x524C4846  # "RLHF": SQLite's own place for saying whose file this is
@@ -276,6 +275,6 @@ def _problem(error: Exception) -> str:
     if name.startswith("SQLITE_BUSY"):
         return "another program has held the file for too long; close it and try again"
     return (
-        f"cannot be read or written ({as_label(str(error), 160)}); check its permissions and the space on its disk, "
+        f"cannot be read or written ({one_line(str(error), 160)}); check its permissions and the space on its disk, "
         f"or set RLHF_WORK to a folder of your own"
     )

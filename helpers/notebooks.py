@@ -19,8 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from helpers.files import ROOT, LabError, atomic_write, shown
-from helpers.preferences.rows import is_broken_text
+from helpers.files import ROOT, LabError, atomic_write, is_broken_text, shown
 
 CELL_TIMEOUT = 300  # seconds; nbval's limit in the Makefile is the same
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 from typing import Any
 
+from ..files import is_broken_text
 from .reading import LeftOut
-from .rows import Preference, Turn, is_broken_text
+from .rows import Preference, Turn
 
 _ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _NAMES = {"user": "Human", "assistant": "Assistant", "system": "System"}

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import files
-from ..files import LabError
+from ..files import LabError, is_broken_text
 from .conversations import turns_of
 from .own_files import write_rows
 from .reading import Reading
-from .rows import SPLITS, Preference, check_preferences, is_broken_text
+from .rows import SPLITS, Preference, check_preferences
 
 if TYPE_CHECKING:
     from datasets import Dataset

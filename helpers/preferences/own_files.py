@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import LabError
-from .rows import AnyRow, Demonstration, Pair, Preference, Prompt, Rating, Row, Turn, as_label, check_preferences
+from ..files import LabError, one_line
+from .rows import AnyRow, Demonstration, Pair, Preference, Prompt, Rating, Row, Turn, check_preferences
 
 PROMPT_SPLITS = ("train", "heldout")
 
@@ -35,7 +35,7 @@ def read_prompts(source: str | Path = "train") -> list[Prompt]:
     path = Path(source)
     if path.suffix != ".jsonl" and not os.path.exists(path):
         raise LabError(
-            f"unknown split {as_label(str(source))!r}: use one of {', '.join(PROMPT_SPLITS)}, or a .jsonl file's path"
+            f"unknown split {one_line(str(source))!r}: use one of {', '.join(PROMPT_SPLITS)}, or a .jsonl file's path"
         )
     return read_rows(path, Prompt)
 
@@ -73,10 +73,10 @@ def row_of(values: dict[str, Any], row_type: type[AnyRow], where: str) -> AnyRow
     unknown = [name for name in values if name not in names]
     if missing := [name for name in needed if name not in values]:
         similar = difflib.get_close_matches(missing[0], unknown, n=1)
-        hint = f'; rename "{as_label(similar[0])}"' if similar else f"; every row needs {', '.join(needed)}"
+        hint = f'; rename "{one_line(similar[0])}"' if similar else f"; every row needs {', '.join(needed)}"
         raise LabError(f'{where}: field "{missing[0]}" is missing{hint}')
     if unknown:
-        raise LabError(f'{where}: field "{as_label(unknown[0])}" is unknown; remove it (known: {", ".join(names)})')
+        raise LabError(f'{where}: field "{one_line(unknown[0])}" is unknown; remove it (known: {", ".join(names)})')
     if "turns" in values:
         values = values | {"turns": _turns(values["turns"])}
     return row_type(**values, where=where)

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
 
-from .rows import Preference, as_label
+from ..files import one_line
+from .rows import Preference
 
 PLACES = 5  # how many places of one reason are kept
 NAMES = 30  # how many columns are named that nothing was taken from
@@ -57,23 +58,23 @@ class Reading:
 
     def lines(self) -> list[str]:
         """The account in words, a line a subject."""
-        splits = ", ".join(f"{as_label(name) or 'no split named'} {n:,}" for name, n in self.splits.items())
+        splits = ", ".join(f"{one_line(name) or 'no split named'} {n:,}" for name, n in self.splits.items())
         found = [
-            f"{self.n_pairs:,} pairs of {self.n_read:,} records from {as_label(self.source, 300) or 'nowhere yet'}"
+            f"{self.n_pairs:,} pairs of {self.n_read:,} records from {one_line(self.source, 300) or 'nowhere yet'}"
             + (f" ({splits})" if len(self.splits) > 1 or any(self.splits) else ""),
             f"schema: {self.schema or 'not known yet'}",
         ]
         if self.columns:
-            found.append("columns: " + ", ".join(f"{a} <- {as_label(b)}" for a, b in self.columns.items()))
+            found.append("columns: " + ", ".join(f"{a} <- {one_line(b)}" for a, b in self.columns.items()))
         if self.unused:
             more = f" and {len(self.unused) - NAMES} more" if len(self.unused) > NAMES else ""
-            found.append(f"columns not used: {', '.join(map(as_label, self.unused[:NAMES]))}{more}")
-        found.append(f"licence: {as_label(self.licence) or 'not stated; ask whoever gave you the set'}")
+            found.append(f"columns not used: {', '.join(map(one_line, self.unused[:NAMES]))}{more}")
+        found.append(f"licence: {one_line(self.licence) or 'not stated; ask whoever gave you the set'}")
         if self.n_ties:
             found.append(f"left out as ties: {self.n_ties:,}")
         for reason, n in self.left_out.most_common():
             places = self.examples[reason]
-            first = ", ".join(as_label(place, 300) for place in places)
+            first = ", ".join(one_line(place, 300) for place in places)
             found.append(f"left out, {reason}: {n:,} ({'first ' if n > len(places) else ''}{first})")
         if self.n_equal_scores:
             found.append(f"kept although both sides have one score: {self.n_equal_scores:,}")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
-from ..files import UNSEEN, LabError
+from ..files import LabError, is_broken_text
 
 SPLITS = ("train", "validation", "test")
-
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -173,17 +170,6 @@ def check_preferences(rows: Sequence[Row], tokenizer: Any = None, max_prompt_tok
 def at(row: Row) -> str:
     """Where the row was read, as messages begin: "file:line: ", or nothing."""
     return f"{row.where}: " if row.where else ""
-
-
-def as_label(text: str, most: int = 80) -> str:
-    """A name from data as messages show it: on one line, with nothing that moves a terminal's cursor, and not long."""
-    shown = UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text[: most + 1])
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
-
-
-def is_broken_text(text: str) -> bool:
-    """Whether the text holds half of a character (a lone surrogate), which no file and no tokenizer takes."""
-    return not text.isascii() and SURROGATE.search(text) is not None
 
 
 @cache

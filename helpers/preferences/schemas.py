@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from ..files import LabError
+from ..files import LabError, is_broken_text, one_line
 from .conversations import check_text, is_dialogue, messages, parted
 from .reading import LeftOut, Tie
-from .rows import Preference, as_label, is_broken_text
+from .rows import Preference
 
 UNKNOWN = "unknown"  # who wrote or who judged, where the set does not say
 
@@ -234,7 +234,7 @@ def _check_columns(columns: Mapping[str, str], records: Sequence[Mapping[str, An
             )
         if not isinstance(theirs, str):
             raise LabError(
-                f"columns: the column of {_quoted(ours)} must be a name in quotes, not {as_label(repr(theirs), 40)}"
+                f"columns: the column of {_quoted(ours)} must be a name in quotes, not {one_line(repr(theirs), 40)}"
             )
         if not any(_there(record, theirs) for record in records):
             near = get_close_matches(theirs, there, n=3)
@@ -245,9 +245,9 @@ def _check_columns(columns: Mapping[str, str], records: Sequence[Mapping[str, An
 
 
 def _nothing_fits(there: Sequence[str], columns: Mapping[str, str]) -> str:
-    taken = f" with {as_label(str(dict(columns)), 300)}" if columns else ""
+    taken = f" with {one_line(str(dict(columns)), 300)}" if columns else ""
     near = {
-        side: as_label(match, 40)
+        side: one_line(match, 40)
         for side in SIDES
         for match in get_close_matches(side, there, n=1)
         if side not in there
@@ -260,11 +260,11 @@ def _nothing_fits(there: Sequence[str], columns: Mapping[str, str]) -> str:
 
 
 def _quoted(name: Any) -> str:
-    return repr(as_label(str(name), 40))
+    return repr(one_line(str(name), 40))
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = [as_label(str(name), 40) for name in names[:30]]
+    shown = [one_line(str(name), 40) for name in names[:30]]
     return ", ".join(shown) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 

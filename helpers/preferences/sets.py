@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import LabError
+from ..files import LabError, one_line
 from .own_files import read_natural_pairs, read_preferences, read_rows, row_of
 from .reading import LeftOut, PreferenceSet, Reading, Tie
-from .rows import SPLITS, Pair, Preference, as_label, at, check_preferences
+from .rows import SPLITS, Pair, Preference, at, check_preferences
 from .schemas import Schema, guess_schema, has_equal_scores, our_split, preference_of, unused_columns
 from .sources import HUB_NAME, Record, Source, open_source
 
@@ -113,7 +113,7 @@ def _check_source(source: str | Path) -> None:
     name = str(source)
     if "\0" in name or not (Path(name).suffix or os.path.exists(name) or HUB_NAME.fullmatch(name)):
         raise LabError(
-            f"unknown split {as_label(name)!r}: use one of {', '.join(SPLITS)}, or the path of a .jsonl, .json, .csv "
+            f"unknown split {one_line(name)!r}: use one of {', '.join(SPLITS)}, or the path of a .jsonl, .json, .csv "
             f"or .parquet file, or a Hub set's owner/name"
         )
 

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..files import BadLine, LabError, parse_line, shown
-from .rows import as_label, is_broken_text
+from ..files import BadLine, LabError, is_broken_text, one_line, parse_line, shown
 from .schemas import KNOWN_SETS, KnownSet
 
 MAX_LINE = 32 * 2**20  # bytes of one JSONL line or one CSV row
@@ -294,7 +293,7 @@ def _header(row: list[str], where: str) -> list[str]:
         raise LabError(f"{where}: the header is not UTF-8; save the file with the encoding UTF-8")
     if len(set(row)) < len(row):
         twice = next(name for name in row if row.count(name) > 1)
-        raise LabError(f'{where}: the header has the column "{as_label(twice, 40)}" twice; give each a name of its own')
+        raise LabError(f'{where}: the header has the column "{one_line(twice, 40)}" twice; give each a name of its own')
     return row
 
 
@@ -320,7 +319,7 @@ def _parquet(path: Path) -> Iterator[Record]:
                         where = f"{name}:{number}"
                         yield Record(where, values, "" if values is not None else "a cell is not UTF-8 or out of range")
         except (pa.ArrowException, pa.ArrowInvalid, OSError, EOFError) as error:
-            reason = as_label(str(error).splitlines()[0], 120) if str(error) else type(error).__name__
+            reason = one_line(str(error).splitlines()[0], 120) if str(error) else type(error).__name__
             raise LabError(
                 f"{shown(path)}: not a Parquet file that can be read ({reason}); copy or download it again"
             ) from None

@@ -23,8 +23,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from .. import files
-from ..files import LabError, shown
-from ..preferences.rows import is_broken_text
+from ..files import LabError, is_broken_text, shown
 from ..statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
 from .formats import Ask
 

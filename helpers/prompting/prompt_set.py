@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import LabError, shown
-from ..preferences.rows import as_label
+from ..files import LabError, one_line, shown
 from .answer_rules import check_rule, chosen, final_number, follows
 from .formats import Ask
 
@@ -58,7 +57,7 @@ class PromptItem:
             try:
                 check_rule(self.rule)
             except (LabError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-                raise self._error("rule", f"cannot be used: {as_label(str(error), 400)}") from None
+                raise self._error("rule", f"cannot be used: {one_line(str(error), 400)}") from None
 
     @property
     def is_compared(self) -> bool:
@@ -80,7 +79,7 @@ def read_prompt_set(path: Path | str | None = None) -> list[PromptItem]:
                 raise LabError(f'{where}: field "{name}" is missing; every row needs {", ".join(names)}')
         for name in values:
             if name not in names:
-                raise LabError(f'{where}: field "{as_label(name)}" is unknown; remove it (known: {", ".join(names)})')
+                raise LabError(f'{where}: field "{one_line(name)}" is unknown; remove it (known: {", ".join(names)})')
         item = PromptItem(**values, where=where)
         if (first := items.setdefault(item.id, item)) is not item:
             raise LabError(f'{where}: field "id": {_brief(item.id)} is used twice (first at {first.where})')
@@ -111,7 +110,7 @@ def _own_words(item: PromptItem, answer: str) -> str:
 
 
 def _brief(value: Any) -> str:
-    return as_label(repr(value))
+    return one_line(repr(value))
 
 
 # --- Pairs that differ in names only ------------------------------------------
@@ -123,7 +122,7 @@ def compared_pairs(items: list[PromptItem]) -> list[tuple[PromptItem, PromptItem
     stems = dict.fromkeys(name.rpartition("-")[0] for name in by_id)
     for stem in stems:
         if missing := {f"{stem}-a", f"{stem}-b"} - by_id.keys():
-            stem = as_label(stem)
+            stem = one_line(stem)
             raise LabError(f"{_brief(min(missing))} is missing: a comparison needs two prompts, {stem}-a and {stem}-b")
     return [(by_id[f"{stem}-a"], by_id[f"{stem}-b"]) for stem in stems]
 

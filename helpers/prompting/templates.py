@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
 
-from ..files import LabError
-from ..preferences.rows import as_label
+from ..files import LabError, one_line
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Template:
             parsed = list(Formatter().parse(self.text))
         except ValueError as error:
             raise LabError(
-                f"template {_quoted(self.name)}: {as_label(str(error))}; write {{slot}} for a slot, {{{{ and }}}} for "
+                f"template {_quoted(self.name)}: {one_line(str(error))}; write {{slot}} for a slot, {{{{ and }}}} for "
                 f"braces that are text"
             ) from None
         for _, slot, form, conversion in parsed:
@@ -55,7 +54,7 @@ class Template:
                 found = f"{slot}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
                 raise LabError(
                     f"template {_quoted(self.name)}: a slot is a name in braces, such as {{post}}, and nothing else; "
-                    f"this is none: {{{as_label(found)}}}"
+                    f"this is none: {{{one_line(found)}}}"
                 )
         return [(literal, slot) for literal, slot, _, _ in parsed]
 
@@ -82,7 +81,7 @@ def _listed(names) -> str:
 
 
 def _quoted(name: str) -> str:
-    return repr(as_label(name))
+    return repr(one_line(name))
 
 
 # ---------------------------------------------------------------------------------------- the starter set
