@@ -107,7 +107,7 @@ setup: $(INSTALLED)  ## Only install, into .venv
 
 .PHONY: wheelhouse
 wheelhouse: $(INSTALLED)  ## Download all wheels into wheelhouse/, for set-ups with no network (ARGS="--system windows")
-	@$(PY) -m helpers.wheelhouse $(if $(CPU),--cpu) $(ARGS)
+	@$(PY) -m helpers.classroom.wheelhouse $(if $(CPU),--cpu) $(ARGS)
 
 # The stamp is written last and holds the project's place: an interrupted set-up, new pins or a moved folder
 # make it run again.

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import evaluation, stages
+from helpers.evaluation import policies as evaluation
 from helpers.models.profiles import get_profile
 from helpers.preferences import read_prompts
-from helpers.training.groups import train_in_groups
+from helpers.runs import stages
+from helpers.training.grpo import train_in_groups
 from helpers.training.ppo import PPOConfig, train_ppo
 from helpers.training.reinforce import train_reinforce
 

@@ -31,10 +31,10 @@ import nbformat
 import numpy as np
 import psutil
 
-from helpers.check_labs import MIB, Result, execute
+from helpers.classroom.check_labs import MIB, Result, execute
+from helpers.classroom.notebooks import read
+from helpers.classroom.workspace import find_lab
 from helpers.files import ROOT, LabError, atomic_write
-from helpers.notebooks import read
-from helpers.workspace import find_lab
 
 PLAN = ("02:1,2", "03:1,2,4")
 TICK = 0.4  # seconds between two looks; reading PSS takes a kernel some milliseconds

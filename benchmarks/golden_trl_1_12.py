@@ -1,4 +1,4 @@
-"""What the last PPOTrainer of TRL makes of given rollouts: the numbers that tests/test_ppo_agreement.py holds ours to.
+"""What the last PPOTrainer of TRL makes of given rollouts: the numbers that tests/training/test_ppo_agreement.py holds ours to.
 
     pip download trl==1.12.0 --no-deps -d WHEEL && unzip WHEEL/trl-1.12.0-py3-none-any.whl -d WHEEL/trl112
     python -m benchmarks.golden_trl_1_12 WHEEL/trl112

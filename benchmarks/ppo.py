@@ -43,8 +43,8 @@ def ours() -> dict:
     """Seconds of each update, and of the bare model work on the same rollouts."""
     import torch
 
-    from helpers import stages
     from helpers.models.profiles import get_profile
+    from helpers.runs import stages
     from helpers.training import ppo
 
     start = memory_held()
@@ -69,7 +69,7 @@ def _floor(shared, rollout, config) -> None:
     import torch
 
     from helpers.models.generation import generate_ids
-    from helpers.models.roles import REFERENCE
+    from helpers.models.shared_base import REFERENCE
 
     length = shared.profile.max_response_tokens
     generate_ids(shared.peft, rollout.prompt_ids, shared.tokenizer, max_new_tokens=length)

@@ -47,9 +47,9 @@ def point(setting: dict[str, int], folder: Path) -> dict | None:
     """Seconds and MiB of an update; None on all processes of a team but the first."""
     from helpers.models.costs import Shape
     from helpers.models.profiles import get_profile
-    from helpers.models.roles import SharedBase
+    from helpers.models.shared_base import SharedBase
+    from helpers.training.distributed import Team
     from helpers.training.ppo import PPOConfig, train_ppo
-    from helpers.training.team import Team
 
     team = Team.of_environment(cpu=True)
     profile = replace(get_profile("tiny"), name="random", base=str(folder / "base"))
@@ -72,7 +72,7 @@ def write_random_model(hidden: int, folder: Path) -> None:
 
     from helpers.models.loading import checkpoint_folder, load_base, load_tokenizer, lora_config
     from helpers.models.profiles import get_profile
-    from helpers.training.trl_stream import save_adapter
+    from helpers.training.trl_bridge import save_adapter
 
     tiny = get_profile("tiny")
     config = LlamaConfig.from_pretrained(checkpoint_folder(tiny))
@@ -188,7 +188,7 @@ def draw(curves: dict, path: Path) -> None:
 
     from playwright.sync_api import sync_playwright
 
-    from tests.jupyterlab import CHROMIUM_AS_ROOT, CHROMIUM_OPTIONS, find_chromium
+    from tests.browser.jupyterlab import CHROMIUM_AS_ROOT, CHROMIUM_OPTIONS, find_chromium
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder, "figure.html")

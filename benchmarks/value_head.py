@@ -13,10 +13,10 @@ import argparse
 import torch
 from torch import Tensor
 
-from helpers import stages
 from helpers.models.profiles import get_profile
-from helpers.models.roles import POLICY, REWARD, SharedBase
+from helpers.models.shared_base import POLICY, REWARD, SharedBase
 from helpers.preferences import read_prompts
+from helpers.runs import stages
 from helpers.training.ppo import PPOConfig, roll_out
 
 ROWS, RIDGE = 64, 30.0

@@ -185,7 +185,7 @@ def _write_json(path: Path | None, numbers: dict) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from . import doctor
+    from .classroom import doctor
 
     checks = doctor.check(args.profile)
     print(doctor.report(checks))
@@ -193,7 +193,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _lab(args: argparse.Namespace) -> int:
-    from . import workspace
+    from .classroom import workspace
 
     if args.fresh and not args.name:
         raise LabError("--fresh makes a new copy of one lab: say which, as in `python -m helpers lab --fresh 03`")
@@ -205,7 +205,7 @@ def _lab(args: argparse.Namespace) -> int:
 
 
 def _check_labs(args: argparse.Namespace) -> int:
-    from . import check_labs
+    from .classroom import check_labs
 
     results = check_labs.check(args.labs, args.profile, args.limit)
     print(check_labs.report(results))
@@ -215,7 +215,7 @@ def _check_labs(args: argparse.Namespace) -> int:
 
 
 def _grade(args) -> int:
-    from .grading import grade, summary, write_csv
+    from .classroom.grading import grade, summary, write_csv
 
     grades = []
     for row in grade(args.folder):
@@ -229,9 +229,9 @@ def _grade(args) -> int:
 
 
 def _train_from_nothing(args: argparse.Namespace) -> int:
-    from .training.base import BaseConfig, train_base
-    from .training.gpt2 import GPT2Recipe, train_gpt2
-    from .training.t5 import T5Recipe, train_t5
+    from .training.pretraining.base import BaseConfig, train_base
+    from .training.pretraining.gpt2 import GPT2Recipe, train_gpt2
+    from .training.pretraining.t5 import T5Recipe, train_t5
 
     make, train, names, phases = {
         "base": (BaseConfig, train_base, ["tiny-llama2"], ("steps", "copy_steps")),
@@ -252,10 +252,10 @@ def _train(args: argparse.Namespace) -> int:
     profile = get_profile(args.profile)
     if args.stage in ("base", "gpt2", "t5"):
         return _train_from_nothing(args)
-    from . import stages
-    from .artifacts import Artifacts
+    from .runs import stages
+    from .runs.artifacts import Artifacts
+    from .training.distributed import Team
     from .training.ppo import PPOConfig
-    from .training.team import Team
 
     team = Team.of_environment(cpu=not profile.needs_gpu)
     if team.size > 1 and args.stage != "ppo":
@@ -284,11 +284,11 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from . import stages
-    from .artifacts import Artifacts
-    from .evaluation import compare_models, gold_gain, win_rates
+    from .evaluation.policies import compare_models, gold_gain, win_rates
     from .models.profiles import get_profile
     from .preferences import read_prompts
+    from .runs import stages
+    from .runs.artifacts import Artifacts
 
     profile = get_profile(args.profile)
     print(Artifacts(profile.name).describe(), file=sys.stderr)
@@ -308,8 +308,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from .diagnostics import diagnose, file_name, summary
     from .preferences import SPLITS, Reading, load_preferences, stream_preferences
+    from .preferences.diagnostics import diagnose, file_name, summary
     from .views.diagnostics import report_html
 
     report = args.report or files.RUNS / "inspect" / file_name(args.set)
@@ -333,8 +333,8 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _pipeline(args: argparse.Namespace) -> int:
-    from . import pipeline
     from .models.profiles import get_profile
+    from .runs import pipeline
     from .training.ppo import PPOConfig
 
     profile = get_profile(args.profile)
@@ -345,10 +345,10 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 
 def _grid(args: argparse.Namespace) -> int:
+    from .experiments import prompting_grid as lab_grid
     from .models.profiles import get_profile
-    from .prompting import lab_grid
     from .prompting.grid import summary
-    from .stages import load_shared
+    from .runs.stages import load_shared
 
     profile = get_profile(args.profile)
     shared = load_shared(profile, policy_from="ppo")
@@ -365,8 +365,8 @@ def _grid(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from .collection import write_checksums
-    from .experiments import make_all, own_folder
+    from .experiments.collect_data import write_checksums
+    from .experiments.runner import make_all, own_folder
     from .models.profiles import get_profile
 
     experiment, write_results = _experiment(args.experiment)
@@ -384,24 +384,26 @@ def _sweep(args: argparse.Namespace) -> int:
 def _experiment(name: str):
     """(profile, seeds) -> the experiment of that name, and what writes its results into a folder."""
     if name == "alignment":
-        from . import alignment as module
-        from .alignment import Alignment as Experiment
-        from .alignment_results import write_results
+        from .experiments import direct_alignment as module
+        from .experiments.direct_alignment import Alignment as Experiment
+        from .experiments.direct_alignment_results import write_results
     elif name == "reward_study":
-        from . import reward_study as module
-        from .reward_study import RewardStudy as Experiment
-        from .reward_study_results import write_results
+        from .experiments import reward_models as module
+        from .experiments.reward_models import RewardStudy as Experiment
+        from .experiments.reward_models_results import write_results
     else:
-        from . import sweep as module
-        from .sweep import Sweep as Experiment
-        from .sweep_results import write_results
+        from .experiments import overoptimization as module
+        from .experiments.overoptimization import Sweep as Experiment
+        from .experiments.overoptimization_results import write_results
     return lambda profile, seeds: Experiment(profile, module.Plan(seeds=seeds)), write_results
 
 
 def _data(args: argparse.Namespace) -> int:
-    from . import collection, failures, stages
+    from .experiments import collect_data as collection
+    from .experiments import failures
     from .models.profiles import get_profile
-    from .models.roles import SharedBase
+    from .models.shared_base import SharedBase
+    from .runs import stages
     from .training.ppo import PPOConfig
 
     profile = get_profile("tiny")
@@ -429,7 +431,7 @@ def _data(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    from . import notebooks
+    from .classroom import notebooks
 
     for path in args.paths or sorted((files.ROOT / "labs").glob("*.ipynb")):
         changed = notebooks.execute_and_normalise(path)

@@ -2,8 +2,8 @@
 
 from hypothesis import settings
 
-from .shared_base import adapters, shared  # noqa: F401
-from .tiny import checkpoint, profile  # noqa: F401
+from .support.shared_base import adapters, shared  # noqa: F401
+from .support.tiny import checkpoint, profile  # noqa: F401
 
 # The same examples in every run: what fails, fails for whoever made it fail. To look for new ones:
 # `.venv/bin/python -m pytest --hypothesis-profile=default`.

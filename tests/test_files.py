@@ -55,7 +55,7 @@ def test_data_and_runs_follow_the_environment_at_each_use(monkeypatch, tmp_path)
 def test_importing_the_package_sets_quiet_defaults_and_imports_nothing_heavy():
     code = (
         "import os, sys; os.environ['DO_NOT_TRACK'] = 'mine'; import helpers, helpers.files;"
-        "import helpers.preferences, helpers.artifacts;"
+        "import helpers.preferences, helpers.runs.artifacts;"
         "names = ('HF_HUB_DISABLE_TELEMETRY', 'TOKENIZERS_PARALLELISM', 'DO_NOT_TRACK');"
         "print([os.environ[name] for name in names],"
         "[m for m in ('torch', 'transformers', 'datasets', 'pandas', 'numpy') if m in sys.modules])"

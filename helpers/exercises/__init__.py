@@ -21,7 +21,7 @@ from IPython.display import display
 
 from ..files import LabError, shown
 from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView, VerdictView
-from .catalogue import EXERCISES, QUESTIONS, of_lab
+from .catalog import EXERCISES, QUESTIONS, of_lab
 from .checking import Verdict, in_order_of_reference, judge
 from .exercise import Exercise
 from .progress import Progress

@@ -109,7 +109,7 @@ def generation_row(shape: Shape, prompt: int, response: int, width: int) -> floa
 def saved_by_a_layer(shape: Shape, rank: int) -> int:
     """What the forward pass of a block keeps of a token for its backward pass, computing in 16 bits.
 
-    Counted with autograd's hooks on 4-bit models with peft's LoRA (tests/test_costs.py counts again). What LoRA and the
+    Counted with autograd's hooks on 4-bit models with peft's LoRA (tests/models/test_costs.py counts again). What LoRA and the
     norms keep is float32: 32 hidden + 4 intermediate + 28 rank of it.
     """
     return 40 * shape.hidden + 10 * shape.intermediate + 28 * rank + 4 * shape.heads + 8

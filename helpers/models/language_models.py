@@ -37,7 +37,6 @@ from transformers.models.auto.modeling_auto import (
 
 from .. import files
 from ..files import ROOT, LabError, find_folder, sha256, shown
-from ..prompting.formats import FORMATS, Ask, messages
 from .generation import decoding_settings, pad_left, pad_right
 from .loading import (
     checkpoint_folder,
@@ -49,7 +48,8 @@ from .loading import (
     size_on_hub,
 )
 from .profiles import CPU_LIMIT, PROFILES
-from .roles import BASE, REFERENCE, REWARD, SharedBase
+from .prompt_formats import FORMATS, Ask, messages
+from .shared_base import BASE, REFERENCE, REWARD, SharedBase
 
 Kind = Literal["causal", "seq2seq"]
 

@@ -17,7 +17,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import Identity
 from torch.nn import functional as F
 
-from ..lora import lora_merge
+from ..formulas.lora import lora_merge
 
 LIMIT = 64 * 2**20  # numbers in the base weights up to which copies are kept, of 4 bytes each, one for every adapter
 

@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 
 from .. import files
 from ..files import LabError, is_broken_text, shown
-from ..statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
-from .formats import Ask
+from ..formulas.statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
+from ..models.prompt_formats import Ask
 
 if TYPE_CHECKING:
     from ..models.language_models import LanguageModel

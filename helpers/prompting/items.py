@@ -22,13 +22,13 @@ import random
 import re
 from dataclasses import replace
 
+from ..models.prompt_formats import Ask
 from ..simulation import tasks
 from ..simulation.gold import gold_reward, score
 from ..simulation.posts import draw_posts, write_summary
 from ..simulation.wording import find_facts
 from . import asking
 from .asking import first_line
-from .formats import Ask
 from .grid import Item
 
 EXAMPLES = 12  # worked examples that come with an item, of which a technique shows some

@@ -14,8 +14,8 @@ from typing import Any
 
 from .. import files
 from ..files import LabError, one_line, shown
+from ..models.prompt_formats import Ask
 from .answer_rules import check_rule, chosen, final_number, follows
-from .formats import Ask
 
 CATEGORIES = (
     "open", "frame", "common sense", "arithmetic", "logic", "instruction", "bias", "premise", "unknown", "neutral",

@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..models.language_models import LanguageModel
+from ..models.prompt_formats import Ask
 from ..simulation import tasks
 from . import asking
-from .formats import Ask
 from .grid import Item, Technique
 from .items import NUMBER, first_line, last_number, simple
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..prompting.formats import Ask
+from ..models.prompt_formats import Ask
 from . import phrasings
 from .corpus import notes, requests, sentence
 from .posts import draw_post, write_human_summary, write_summary

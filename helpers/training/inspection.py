@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
-from ..objectives import kl_k1
+from ..formulas.objectives import kl_k1
 
 if TYPE_CHECKING:
     from .ppo import Rollout

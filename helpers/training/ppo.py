@@ -2,7 +2,7 @@
 
 One update: sample responses (rollout), score them, turn score and KL penalty into rewards per token, estimate
 advantages with the value head, then take a few clipped gradient steps. The mathematics stands in `objectives`; the four
-roles (policy, reference, reward, value) share one quantised base, see `models.roles`.
+roles (policy, reference, reward, value) share one quantised base, see `models.shared_base`.
 
 Sources: Ziegler et al. 2019 and Stiennon et al. 2020 (the KL-penalised reward), Schulman et al. 2017 (PPO), Schulman
 et al. 2016 (advantages), Ouyang et al. 2022 (InstructGPT).
@@ -21,11 +21,7 @@ from bitsandbytes.optim import PagedAdamW8bit
 from torch import Tensor
 
 from ..files import LabError
-from ..models.generation import pad_left, pad_right, response_mask
-from ..models.loading import prompt_ids as encode_prompts
-from ..models.profiles import Profile
-from ..models.roles import POLICY, REFERENCE, SharedBase
-from ..objectives import (
+from ..formulas.objectives import (
     clipped_policy_loss,
     clipped_value_loss,
     entropy_from_logits,
@@ -36,10 +32,14 @@ from ..objectives import (
     masked_whiten,
     response_logprobs,
 )
+from ..models.generation import pad_left, pad_right, response_mask
+from ..models.loading import prompt_ids as encode_prompts
+from ..models.profiles import Profile
+from ..models.shared_base import POLICY, REFERENCE, SharedBase
 from . import checkpoints
 from .checkpoints import Checkpoint, State
+from .distributed import Team
 from .inspection import inspected
-from .team import Team
 
 ALONE = Team()
 

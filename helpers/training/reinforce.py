@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ..models.roles import SharedBase
-from ..objectives import masked_mean, reinforce_loss
+from ..formulas.objectives import masked_mean, reinforce_loss
+from ..models.shared_base import SharedBase
 from .checkpoints import Checkpoint
 from .ppo import Formulas, PPOConfig, Reward, train_ppo
 

@@ -22,7 +22,7 @@ from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Preference
 from .checkpoints import Checkpoint
-from .trl_stream import save_adapter, train
+from .trl_bridge import save_adapter, train
 
 RECORDED = {
     "accuracy": "accuracy",

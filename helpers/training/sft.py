@@ -17,7 +17,7 @@ from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
 from ..preferences import Demonstration
 from .checkpoints import Checkpoint
-from .trl_stream import save_adapter, train
+from .trl_bridge import save_adapter, train
 
 RECORDED = {"mean_token_accuracy": "token_accuracy", "entropy": "entropy", "learning_rate": "learning_rate"}
 

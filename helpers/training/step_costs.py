@@ -11,10 +11,10 @@ import torch
 from bitsandbytes.functional import QuantState
 from torch import Tensor, nn
 
+from ..formulas.objectives import bradley_terry_loss
 from ..models.generation import pad_right
 from ..models.loading import load_tokenizer
 from ..models.profiles import Profile
-from ..objectives import bradley_terry_loss
 from ..preferences import Preference
 from .reward_model import new_reward_model, reward_dataset
 

@@ -17,9 +17,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML
 
-from .. import diagnostics
-from ..diagnostics import Diagnostics
-from ..statistics import Interval
+from ..formulas.statistics import Interval
+from ..preferences import diagnostics
+from ..preferences.diagnostics import Diagnostics
 from .preferences import rates_figure
 from .style import COLOURS, styled
 from .text import as_html, as_label

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import torch
 
-from .. import objectives
+from ..formulas import objectives
 from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
 from .live import series
 from .style import error_bars

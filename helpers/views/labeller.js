@@ -1,4 +1,4 @@
-// The view of helpers/views/labeller.py: one question at a time, by mouse or keyboard.
+// The view of helpers/views/labeler.py: one question at a time, by mouse or keyboard.
 //
 // All state is the kernel's (`state`), so every view of the widget shows the same question. An answer is a message
 // with an id, and it stays pending until the kernel answers to that id, which it does once the answer is on disk.

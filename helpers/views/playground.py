@@ -20,7 +20,7 @@ import pandas as pd
 
 from .. import files
 from ..files import LabError, shown
-from ..prompting.formats import Ask
+from ..models.prompt_formats import Ask
 from ..prompting.history import History
 from ..prompting.templates import EXAMPLES, TEMPLATES, Template, fill
 from .card import FED, Card, Fed, visible

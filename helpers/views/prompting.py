@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from .alignment import MARKS
+from .direct_alignment import MARKS
 from .style import COLOURS, DASHES, MARKERS, PALETTE, error_bars, styled
 from .text import as_label
 

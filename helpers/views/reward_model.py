@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..statistics import Interval
+from ..formulas.statistics import Interval
 from .explorers import labels_figure
 from .style import PALETTE, error_bars, styled
 from .text import as_html, as_label

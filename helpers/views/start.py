@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..statistics import bootstrap_interval
+from ..formulas.statistics import bootstrap_interval
 from .style import COLOURS, HEIGHT, PALETTE, styled
 from .text import as_label
 

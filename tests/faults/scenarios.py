@@ -33,8 +33,8 @@ def some_pairs(n: int) -> list:
 @scenario
 def labels() -> Scenario:
     """A person compares 24 pairs, and takes every seventh answer back to give it again."""
-    from helpers.label_store import LabelStore
-    from helpers.labelling import LabellingSession
+    from helpers.labeling.session import LabellingSession
+    from helpers.labeling.store import LabelStore
 
     pairs = some_pairs(24)
 
@@ -92,8 +92,8 @@ def progress() -> Scenario:
 @scenario
 def label_files() -> Scenario:
     """A class's file is imported, row by row, and what is in the store is exported after every fourth row."""
-    from helpers.label_files import export_preferences, import_preferences
-    from helpers.label_store import LabelStore
+    from helpers.labeling.files import export_preferences, import_preferences
+    from helpers.labeling.store import LabelStore
     from helpers.preferences import Preference, read_preferences, write_rows
 
     rows = [
@@ -138,7 +138,7 @@ def artifact() -> Scenario:
     import numpy
     from safetensors.numpy import load_file, save_file
 
-    from helpers.artifacts import Artifacts
+    from helpers.runs.artifacts import Artifacts
 
     def read():
         found = Artifacts("llama2-7b").find("sft")
@@ -267,8 +267,9 @@ def training() -> Scenario:
 
     from helpers.models.loading import load_base, lora_config
     from helpers.training.checkpoints import Checkpoint
-    from helpers.training.trl_stream import save_adapter
-    from tests import test_checkpoints, tiny
+    from helpers.training.trl_bridge import save_adapter
+    from tests.support import tiny
+    from tests.training import test_checkpoints
 
     torch.set_num_threads(1)
     home = Path(tempfile.mkdtemp())
@@ -312,7 +313,7 @@ def training() -> Scenario:
 @scenario
 def grid() -> Scenario:
     """Prompting cells: 2 techniques x 2 tasks, one of them with five seeds."""
-    from tests import test_grid
+    from tests.prompting import test_grid
 
     seeds = range(5)
 
@@ -433,7 +434,7 @@ def copies() -> Scenario:
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 
-    from helpers import workspace
+    from helpers.classroom import workspace
 
     nbformat.validate(new_notebook())  # it loads the schema: once here, and not in every child
     names = ["00_start_here.ipynb", "03_ppo.ipynb"]
@@ -492,7 +493,7 @@ def copies() -> Scenario:
 @scenario
 def recording() -> Scenario:
     """Three runs are recorded, a line a step; one that was cut off is recorded anew."""
-    from helpers.recordings import Header, list_recordings, load_recording, recorded
+    from helpers.runs.recordings import Header, list_recordings, load_recording, recorded
 
     def stream():
         for step in range(1, 21):
@@ -572,7 +573,7 @@ def moved_aside() -> Scenario:
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 
-    from helpers import workspace
+    from helpers.classroom import workspace
 
     nbformat.validate(new_notebook())  # as in `copies`
 

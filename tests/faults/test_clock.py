@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers import files, label_store
+from helpers import files
 from helpers.exercises.progress import Progress
-from helpers.label_files import first_answers
-from helpers.label_store import LabelStore
-from helpers.labelling import LabellingSession
+from helpers.labeling import store as label_store
+from helpers.labeling.files import first_answers
+from helpers.labeling.session import LabellingSession
+from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
 
 from .harness import CAN_KILL

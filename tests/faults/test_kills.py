@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from helpers.label_store import LabelStore
+from helpers.labeling.store import LabelStore
 
-from ..test_label_store import check_integrity, go, writer
+from ..labeling.test_store import check_integrity, go, writer
 from .harness import CAN_KILL, soak
 from .scenarios import SCENARIOS, SHORT
 
 needs_kills = pytest.mark.skipif(not CAN_KILL, reason="needs fork and SIGKILL")
-IN_SOAK_ONLY = {"training"}  # tests/test_checkpoints.py kills PPO in a sample of its own
+IN_SOAK_ONLY = {"training"}  # tests/training/test_checkpoints.py kills PPO in a sample of its own
 
 
 @needs_kills

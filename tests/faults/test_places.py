@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers import files, workspace
+from helpers import files
+from helpers.classroom import workspace
 from helpers.files import LabError
-from helpers.label_store import LabelStore
-from helpers.labelling import LabellingSession
+from helpers.labeling.session import LabellingSession
+from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
-from helpers.recordings import Header, load_recording, recorded
+from helpers.runs.recordings import Header, load_recording, recorded
 
 NOBODY = 65534
 HEADER = Header("ppo", "title", "tiny", 0, 9)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from helpers import files
-from helpers.artifacts import Artifact, Artifacts, check_adapter
 from helpers.files import LabError
-from helpers.recordings import list_recordings, load_recording
+from helpers.runs.artifacts import Artifact, Artifacts, check_adapter
+from helpers.runs.recordings import list_recordings, load_recording
 from helpers.training.checkpoints import (
     Checkpoint,
     State,

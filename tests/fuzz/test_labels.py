@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from helpers.files import LabError
-from helpers.label_files import count_answers, export_preferences, import_preferences, merge_labels
-from helpers.label_store import Label, LabelStore, TextRating
+from helpers.labeling.files import count_answers, export_preferences, import_preferences, merge_labels
+from helpers.labeling.store import Label, LabelStore, TextRating
 from helpers.preferences import Pair, Preference, read_preferences
 
 from .harness import any_text, as_jsonl, changed, changed_bytes, ends_well, inputs

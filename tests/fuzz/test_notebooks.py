@@ -6,11 +6,11 @@ import json
 
 from hypothesis import strategies as st
 
-from helpers import workspace
+from helpers.classroom import workspace
+from helpers.classroom.grading import STATUSES, Grade, _verdict, exercise_cells, grade, summary, write_csv
+from helpers.classroom.notebooks import normalised_text, read
 from helpers.exercises import EXERCISES
 from helpers.files import LabError
-from helpers.grading import STATUSES, Grade, _verdict, exercise_cells, grade, summary, write_csv
-from helpers.notebooks import normalised_text, read
 
 from .harness import any_text, as_json, changed, changed_bytes, ends_well, inputs, odd_texts, odd_values
 

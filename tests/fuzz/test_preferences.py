@@ -25,18 +25,8 @@ from helpers.preferences import (
 )
 from helpers.preferences.schemas import FIELDS
 
-from .. import test_preference_schemas as schemas
-from .harness import (
-    any_text,
-    as_json,
-    as_jsonl,
-    changed,
-    changed_bytes,
-    ends_well,
-    inputs,
-    odd_texts,
-    odd_values,
-)
+from ..preferences import test_schemas as schemas
+from .harness import any_text, as_json, as_jsonl, changed, changed_bytes, ends_well, inputs, odd_texts, odd_values
 
 OWN = {
     "prompt": "A post.",

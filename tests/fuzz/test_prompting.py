@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from helpers.files import LabError
 from helpers.models.language_models import _folder, _last_part
+from helpers.models.prompt_formats import FORMATS, Ask
 from helpers.prompting import grid
 from helpers.prompting.answer_rules import RULES
-from helpers.prompting.formats import FORMATS, Ask
 from helpers.prompting.prompt_set import PromptItem, compared_pairs, decision, read_prompt_set, score
 from helpers.prompting.templates import TEMPLATES, Template, fill
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import strategies as st
 
 from helpers import __main__ as command_line
-from helpers import files, workspace
-from helpers.artifacts import Artifacts
+from helpers import files
+from helpers.classroom import workspace
 from helpers.files import LabError
-from helpers.label_store import LabelStore
+from helpers.labeling.store import LabelStore
 from helpers.models.profiles import PROFILES, Profile, get_profile
 from helpers.preferences import load_preferences
-from helpers.recordings import load_recording
+from helpers.runs.artifacts import Artifacts
+from helpers.runs.recordings import load_recording
 from helpers.training.ppo import PPOConfig
 
 from .harness import any_text, ends_well, inputs, odd_numbers, odd_texts

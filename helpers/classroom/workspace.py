@@ -1,0 +1,251 @@
+"""Students' copies of the labs: `work/` is made from `labs/`, and what was written there is never overwritten.
+
+A copy belongs to the student as soon as the source of a cell is not what was copied. Outputs, execution counts,
+metadata and empty cells do not count: running a lab does not make it one's own. `work/.copies.json` holds a digest
+of the sources that each copy was made from; where that is lost, the copy is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import nbformat
+
+from .. import files
+from ..files import ROOT, LabError, atomic_write, shown
+from .notebooks import read
+
+LABS = ROOT / "labs"
+FIRST = "00_start_here.ipynb"
+
+State = Literal["missing", "untouched", "yours", "outdated", "unknown", "unreadable"]
+SAYS: dict[State, str] = {
+    "outdated": "has changed in the repository; your copy is kept",
+    "unknown": "is not what lies in your folder, and what that was copied from is not known; it is kept",
+    "unreadable": "cannot be opened in your folder: it is no notebook any more; it is kept",
+}
+
+
+def find_lab(name: str) -> Path:
+    """The repository's lab of that name: "03", "03_ppo", "ppo", a file's name or path. LabError if there is none."""
+    wanted = Path(name).name.removesuffix(".ipynb")
+    labs = all_labs()
+    exact = [lab for lab in labs if wanted in (lab.stem, *lab.stem.split("_", 1))]
+    found = exact or [lab for lab in labs if wanted and lab.stem.startswith(wanted)]
+    if len(found) != 1:
+        raise LabError(f"no lab {shown(name)!r}: give one of {', '.join(lab.stem for lab in labs)}, or its number")
+    return found[0]
+
+
+def all_labs() -> list[Path]:
+    """The repository's labs in their order. LabError if there are none."""
+    labs = sorted(LABS.glob("*.ipynb"))
+    if not labs:
+        raise LabError(f"there are no labs in {shown(LABS)}: restore them with `git restore labs`")
+    return labs
+
+
+# ---------------------------------------------------------------------------------------------- copies
+
+
+def prepare(fresh: str | None = None) -> list[str]:
+    """Bring work/ up to date with labs/: copy what is missing, renew what nobody wrote in, keep the rest.
+
+    fresh: a lab whose copy is moved to `NAME.mine-1.ipynb` (or the next free number) and made anew.
+
+    Returns:
+        what the student should know, a line each; nothing for what is as it should be.
+
+    Raises:
+        LabError: no such lab, work/ is labs/ itself, or it cannot be written.
+
+    Two calls at once do no harm: both write the same, and what is moved aside gets a name of its own.
+    """
+    labs, work = all_labs(), files.WORK
+    if work.resolve() == LABS.resolve():
+        raise LabError(f"RLHF_WORK is {shown(LABS)} itself, which is never edited: give another folder")
+    notes = []
+    if fresh and (kept := _move_aside(copy := work / find_lab(fresh).name)):
+        notes.append(f"Your {copy.name} is now {shown(kept)}")
+    record = _read_record()
+    before = dict(record)
+    for lab in labs:
+        original, copy = read(lab), work / lab.name
+        current = _digest(original)
+        state = _state(copy, record.get(lab.name), current)
+        if state in ("missing", "untouched"):
+            atomic_write(copy, _copy_text(original))
+        if state in SAYS:
+            number = lab.stem.split("_")[0]
+            notes.append(f"{lab.name} {SAYS[state]}. For a new copy: python -m helpers lab --fresh {number}")
+        if state not in ("outdated", "unreadable"):  # of these it is said every time
+            record[lab.name] = current
+    if record != before:
+        atomic_write(_record_path(), json.dumps(record, indent=2) + "\n")
+    return notes
+
+
+def _state(copy: Path, copied: str | None, current: str) -> State:
+    if not copy.exists():
+        return "missing"
+    try:
+        return compare(_digest(read(copy)), copied, current)
+    except LabError:
+        return "unreadable"
+
+
+def compare(copy: str, copied: str | None, current: str) -> State:
+    """What a copy is, by three digests: its own, of the lab when it was copied (None: not known), of the lab now."""
+    if copy == current:
+        return "yours"  # nothing to renew, and its outputs are the student's
+    if copy == copied:
+        return "untouched"
+    if copied is None:
+        return "unknown"
+    return "yours" if copied == current else "outdated"
+
+
+def _digest(notebook: nbformat.NotebookNode) -> str:
+    """SHA-256 of what an author writes: type and source of every cell that is not empty."""
+    cells = [(cell.cell_type, cell.source) for cell in notebook.cells if cell.source.strip()]
+    return sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def _copy_text(notebook: nbformat.NotebookNode) -> str:
+    """The file of a copy: with the stored outputs, so that there is something to read, but no stored error."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def _move_aside(copy: Path) -> Path | None:
+    """Rename a copy to the first free NAME.mine-N.ipynb; None if there is no copy."""
+    if not copy.exists():
+        return None
+    for number in itertools.count(1):
+        kept = copy.with_name(f"{copy.stem}.mine-{number}.ipynb")
+        try:
+            _rename_to_new(copy, kept)
+            return kept
+        except FileExistsError:
+            continue
+        except FileNotFoundError:  # another process has just moved it
+            return None
+        except OSError as error:
+            raise LabError(
+                f"cannot move {shown(copy)} ({error.strerror}): close what holds it, and see that its folder can be "
+                f"written and its disk has space"
+            ) from None
+
+
+def _rename_to_new(path: Path, new: Path) -> None:
+    """Rename a file, never onto another: of two at once, one gets FileExistsError.
+
+    Killed on the way, it has both names; on a disk without hard links the new one may be an empty file.
+    """
+    try:
+        os.link(path, new)
+        remove = path.unlink
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        new.touch(exist_ok=False)
+        remove = partial(os.replace, path, new)
+    try:
+        remove()
+    except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def _record_path() -> Path:
+    return files.WORK / ".copies.json"
+
+
+def _read_record() -> dict[str, str]:
+    """Digests by file name; what cannot be read counts as lost, which only means that copies are kept."""
+    try:
+        record = json.loads(_record_path().read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+# ---------------------------------------------------------------------------------------------- JupyterLab
+
+
+def open_lab(lab: Path, browser: bool = True, port: int | None = None, further: Sequence[str] = ()) -> None:
+    """Run JupyterLab on work/, with the copy of `lab` open, until it is stopped. It keeps its token.
+
+    browser: open one, if this machine has one. further: JupyterLab's own options, such as "--ip=0.0.0.0". What it
+    logs is cut to warnings and the address, unless they say otherwise.
+    """
+    browser = browser and has_browser()
+    print(start_text(lab.name, browser), flush=True)  # before the import, which takes a while
+    from jupyterlab.labapp import LabApp
+
+    _silence_announcements()
+    options = jupyter_options(lab.name, browser, port)
+    if not any(option == "--debug" or "log" in option for option in further):
+        options.append("--log-level=WARN")  # the address is still shown, and not buried
+    LabApp.launch_instance([*options, *further])
+
+
+def start_text(name: str, browser: bool) -> str:
+    """What the terminal says first: what comes, where things are, how to stop, how to start over."""
+    if browser:
+        comes = "Opening it in your browser, in some seconds; if nothing opens, go to an address below."
+    else:
+        comes = "Open an address that ends in ?token=... in your browser; it is printed below in some seconds."
+    work, runs = shown(files.WORK), shown(files.RUNS)
+    python = Path(sys.executable)
+    helpers = f"{shown(python) if python.is_relative_to(ROOT) else 'python'} -m helpers"
+    return "\n".join(
+        [
+            f"JupyterLab starts with {name}. {comes}",
+            f"  where        what you write is in {work}, what you train in {runs}",
+            "  to stop      Ctrl + C twice, here",
+            f"  start over   a lab: {helpers} lab --fresh {name.split('_')[0]}; training: delete {runs}",
+            f"  in trouble   {helpers} doctor",
+        ]
+    )
+
+
+def jupyter_options(name: str, browser: bool, port: int | None = None) -> list[str]:
+    """JupyterLab's options for the notebook `name` in work/."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [
+        f"--ServerApp.root_dir={files.WORK}",
+        f"--LabApp.default_url=/lab/tree/{quote(name)}",
+        "--LabApp.extension_manager=readonly",  # nothing is installed from the network by a click
+        *([] if browser else ["--no-browser"]),
+        *([f"--port={port}"] if port is not None else []),
+        *(["--allow-root"] if is_root else []),
+    ]
+
+
+def has_browser() -> bool:
+    """Whether this machine can show a browser window, as far as one can tell."""
+    shows = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in shows)
+
+
+def _silence_announcements() -> None:
+    """Turn off JupyterLab's news and version checks, which would call home, without touching the user's settings."""
+    folder = files.WORK / ".jupyter"
+    page = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    atomic_write(folder / "labconfig" / "page_config.json", json.dumps(page) + "\n")
+    paths = [str(folder), os.environ.get("JUPYTER_CONFIG_PATH")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))

@@ -1,0 +1,297 @@
+"""Exercises of lab 03: a base in four bits, and an adapter in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...formulas import lora
+from ...formulas import quantization as quantisation
+from ...formulas.quantization import NF4_LEVELS
+from ..exercise import Arguments, Exercise, Misconception
+from ..inputs import normal
+
+# --- Four bits ----------------------------------------------------------------
+
+
+def _weights(rng: np.random.Generator) -> list[Arguments]:
+    scales = torch.tensor(rng.uniform(0.02, 3.0, size=(8, 1)), dtype=torch.float32)  # blocks of unlike size
+    uneven = (normal(rng, 8, 64) * scales).reshape(4, 128)
+    outlier = normal(rng, 2, 64)
+    outlier[1, int(rng.integers(64))] = -20.0
+    return [
+        {"weight": uneven, "block": 64},
+        {"weight": outlier, "block": 64},
+        {"weight": normal(rng, 3, 64), "block": 32},
+        {"weight": normal(rng, 1, 16), "block": 16},
+    ]
+
+
+def _nearest(scaled: Tensor, levels: Tensor = NF4_LEVELS) -> Tensor:
+    return (scaled.unsqueeze(-1) - levels).abs().argmin(-1)
+
+
+def _quantised(
+    scale: Callable[[Tensor], Tensor] = lambda blocks: blocks.abs().amax(1),
+    code: Callable[[Tensor], Tensor] = _nearest,
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    """NF4 with the scale of the blocks or the choice of the level exchanged."""
+
+    def quantise(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
+        blocks = weight.reshape(-1, block)
+        scales = scale(blocks)
+        return code(blocks / scales.unsqueeze(1)).reshape(weight.shape), scales
+
+    return quantise
+
+
+def _quantised_rows(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    absmax = weight.abs().amax(1)
+    return _nearest(weight / absmax.unsqueeze(1)), absmax
+
+
+QUANTISE_NF4 = Exercise(
+    name="quantise_nf4",
+    title="Sixteen levels for a weight",
+    minutes=12,
+    difficulty=2,
+    deliver="(codes, absmax): the index 0-15 of the nearest NF4 level, in weight's shape, and each block's absmax.",
+    reference=quantisation.quantise_nf4,
+    cases=_weights,
+    hints=(
+        "`weight.reshape(-1, block)` has one block in each row; its absmax is the largest magnitude of the row.",
+        "Divide each block by its absmax: now all numbers lie between -1 and 1, as the levels do.",
+        "The nearest level: `(scaled.unsqueeze(-1) - NF4_LEVELS).abs().argmin(dim=-1)`. Give back weight's shape.",
+    ),
+    misconceptions=(
+        Misconception(
+            "one scale",
+            "one absmax for the whole weight: a single outlier then takes the levels from all other blocks",
+            _quantised(scale=lambda blocks: blocks.abs().max().expand(len(blocks))),
+        ),
+        Misconception(
+            "rows",
+            "it scales each row of the matrix: a block is a run of `block` numbers, whatever the shape",
+            _quantised_rows,
+        ),
+        Misconception(
+            "largest",
+            "it scales by the largest number, not the largest *magnitude*: a large negative weight falls off the grid",
+            _quantised(scale=lambda blocks: blocks.amax(1)),
+        ),
+        Misconception(
+            "uniform",
+            "the levels are evenly spaced: those of NF4 lie close together near 0, where most weights are",
+            _quantised(code=lambda scaled: _nearest(scaled, torch.linspace(-1, 1, 16))),
+        ),
+        Misconception(
+            "below",
+            "it takes the level below, not the nearest: every weight would shrink towards -absmax",
+            _quantised(code=lambda scaled: torch.bucketize(scaled, NF4_LEVELS, right=True) - 1),
+        ),
+        Misconception(
+            "no sign",
+            "the sign is lost: scale the weight itself, and only its absmax is a magnitude",
+            _quantised(code=lambda scaled: _nearest(scaled.abs())),
+        ),
+        Misconception(
+            "levels",
+            "those are the levels themselves: four bits hold the *index* of a level, 0 to 15",
+            _quantised(code=lambda scaled: NF4_LEVELS[_nearest(scaled)]),
+        ),
+    ),
+)
+
+
+def _coded(rng: np.random.Generator) -> list[Arguments]:
+    def case(shape: tuple[int, ...], blocks: int) -> Arguments:
+        absmax = torch.tensor(rng.uniform(0.1, 3.0, size=blocks), dtype=torch.float32)
+        return {"codes": torch.tensor(rng.integers(0, 16, size=shape)), "absmax": absmax}
+
+    return [case((4, 128), 8), case((2, 64), 2), case((3, 64), 6), case((1, 64), 1)]
+
+
+def _times(levels: Tensor, scales: Tensor) -> Tensor:
+    """Levels in any shape times one scale for each block."""
+    return (levels.reshape(len(scales), -1) * scales.unsqueeze(1)).reshape(levels.shape)
+
+
+DEQUANTISE_NF4 = Exercise(
+    name="dequantise_nf4",
+    title="Back from four bits",
+    minutes=6,
+    difficulty=1,
+    deliver="The level of each code times the absmax of its block, in the shape of codes.",
+    reference=quantisation.dequantise_nf4,
+    cases=_coded,
+    hints=(
+        "`NF4_LEVELS[codes]` looks all levels up at once.",
+        "There are len(absmax) blocks of equal size: reshape to (blocks, numbers), multiply, reshape back.",
+    ),
+    misconceptions=(
+        Misconception(
+            "no scale",
+            "the scale is missing: levels lie between -1 and 1, so multiply by the block's absmax",
+            lambda codes, absmax: NF4_LEVELS[codes],
+        ),
+        Misconception(
+            "one scale",
+            "all blocks get the same scale: each has its own absmax",
+            lambda codes, absmax: NF4_LEVELS[codes] * absmax.max(),
+        ),
+        Misconception(
+            "uniform",
+            "the levels are evenly spaced: look the code up in NF4_LEVELS",
+            lambda codes, absmax: _times(torch.linspace(-1, 1, 16)[codes], absmax),
+        ),
+        Misconception(
+            "codes as numbers",
+            "it multiplies the codes themselves: a code is the place of a level in NF4_LEVELS",
+            lambda codes, absmax: _times(codes.float(), absmax),
+        ),
+        Misconception(
+            "divides",
+            "it divides by the absmax: quantising divided, so going back multiplies",
+            lambda codes, absmax: _times(NF4_LEVELS[codes], 1 / absmax),
+        ),
+        Misconception(
+            "interleaved",
+            "the scales go round number by number: the first block's numbers come first, all with the first scale",
+            lambda codes, absmax: NF4_LEVELS[codes] * absmax.repeat(codes.numel() // len(absmax)).reshape(codes.shape),
+        ),
+    ),
+)
+
+
+# --- LoRA ---------------------------------------------------------------------
+
+
+def _adapters(rng: np.random.Generator, *shapes: tuple[int, int, int]) -> list[Arguments]:
+    return [
+        {"weight": normal(rng, outer, inner), "a": normal(rng, rank, inner), "b": normal(rng, outer, rank)}
+        | {"alpha": float(rng.choice([3.0, 8.0, 16.0]))}
+        for inner, outer, rank in shapes
+    ]
+
+
+def _layers(rng: np.random.Generator) -> list[Arguments]:
+    matrices = _adapters(rng, (6, 4, 2), (4, 4, 4), (5, 3, 2))
+    cases = [{"x": normal(rng, 2, 3, len(case["weight"][0]))} | case for case in matrices]
+    cases[-1]["b"] = torch.zeros_like(cases[-1]["b"])  # as it begins
+    return cases
+
+
+def _adapted(
+    scale: Callable[[float, int], float] = lambda alpha, rank: alpha / rank,
+    update: Callable[..., Tensor] = lambda x, a, b: x @ a.T @ b.T,
+    base: Callable[[Tensor, Tensor], Tensor] = lambda x, weight: x @ weight.T,
+) -> Callable[..., Tensor]:
+    """LoRA with one part exchanged, and a base weight that trains."""
+
+    def forward(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, alpha: float) -> Tensor:
+        return base(x, weight) + scale(alpha, len(a)) * update(x, a, b)
+
+    return forward
+
+
+LORA_FORWARD = Exercise(
+    name="lora_forward",
+    title="A frozen layer with an adapter",
+    minutes=8,
+    difficulty=2,
+    deliver="x W^T + (alpha / rank) x A^T B^T, with no gradient to the base's weight.",
+    reference=lora.lora_forward,
+    cases=_layers,
+    gradients=("x", "weight", "a", "b"),
+    hints=(
+        "`torch.nn.functional.linear(x, weight)` is x W^T; use it for A and B too, one after the other.",
+        "The rank is the number of rows of A.",
+        "The base is frozen: `weight.detach()`.",
+    ),
+    misconceptions=(
+        Misconception(
+            "alpha",
+            "it scales by alpha alone: divide by the rank, so that another rank needs no other learning rate",
+            _adapted(scale=lambda alpha, rank: alpha),
+        ),
+        Misconception(
+            "no scale",
+            "the scale alpha / rank is missing",
+            _adapted(scale=lambda alpha, rank: 1.0),
+        ),
+        Misconception(
+            "inverse scale",
+            "the scale is upside down: alpha / rank",
+            _adapted(scale=lambda alpha, rank: rank / alpha),
+        ),
+        Misconception(
+            "swapped",
+            "A and B are swapped: A comes first and leads from the layer's inputs down to the rank",
+            _adapted(update=lambda x, a, b: x @ b.T @ a.T),
+        ),
+        Misconception(
+            "base transposed",
+            "the base is x W: a linear layer's weight is (out, in), so it computes x W^T",
+            _adapted(base=lambda x, weight: x @ weight),
+        ),
+        Misconception(
+            "update only",
+            "the base is missing: an adapter adds to the layer, it does not take its place",
+            _adapted(base=lambda x, weight: 0.0),
+        ),
+        Misconception(
+            "base trains",
+            "the values are right, but a gradient flows to the base's weight: it is frozen, so detach it",
+            _adapted(),
+        ),
+    ),
+)
+
+LORA_MERGE = Exercise(
+    name="lora_merge",
+    title="One matrix again",
+    minutes=4,
+    difficulty=1,
+    deliver="W + (alpha / rank) B A, in the shape of weight.",
+    reference=lora.lora_merge,
+    cases=lambda rng: _adapters(rng, (6, 4, 2), (4, 4, 4), (3, 5, 2)),
+    hints=(
+        "W is (out, in), B is (out, rank), A is (rank, in): one product has W's shape.",
+        "The scale is that of the forward pass, alpha / rank.",
+    ),
+    misconceptions=(
+        Misconception(
+            "order",
+            "the product is A B: only B A has the shape (out, in) of the weight",
+            lambda weight, a, b, alpha: weight + alpha / len(a) * (a @ b),
+        ),
+        Misconception(
+            "transposed",
+            "the update is transposed: B A already has the shape (out, in) of the weight",
+            lambda weight, a, b, alpha: weight + alpha / len(a) * (b @ a).T,
+        ),
+        Misconception(
+            "alpha",
+            "it scales by alpha alone: divide by the rank, as the forward pass does",
+            lambda weight, a, b, alpha: weight + alpha * (b @ a),
+        ),
+        Misconception(
+            "no scale",
+            "the scale alpha / rank is missing: the merged layer would do something else",
+            lambda weight, a, b, alpha: weight + b @ a,
+        ),
+        Misconception(
+            "update only",
+            "the base is missing: add the update to the weight",
+            lambda weight, a, b, alpha: alpha / len(a) * (b @ a),
+        ),
+        Misconception(
+            "minus",
+            "it takes the update away: that is how an adapter is *un*merged",
+            lambda weight, a, b, alpha: weight - alpha / len(a) * (b @ a),
+        ),
+    ),
+)

@@ -1,0 +1,276 @@
+"""What the experiment of lab 06 found, as the lab reads it: the reader's own if there is one, else the shipped one.
+
+policies.jsonl       a run a line: method, seed, beta, teacher, again (as `alignment.Run`), seconds (of the processor,
+                     in training), samples (drawn in training), measured (as `alignment` writes it)
+labels.jsonl         a teacher and seed a line: verdicts (1 where it agrees with the person, 0.5 for a tie)
+reward_models.jsonl  a reward model a line: source (a teacher, or which new labels), seed, labels, seconds, margins on
+                     the test pairs
+rounds.jsonl         a seed a line: margins of first and second reward models on new pairs, best possible accuracies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from .. import files
+from ..evaluation.policies import accuracy_over_seeds, right
+from ..formulas.overoptimization import gain_curve
+from ..formulas.statistics import Interval, bootstrap_interval, paired_difference_over_seeds
+from ..simulation.gold import gold_reward
+from .direct_alignment import NEW, Again, Alignment, Run, Teacher
+from .overoptimization import Kind
+from .overoptimization_results import Curve, Pool, best_of_n_curve
+from .runner import Origin, load_shipped
+
+NAME = "alignment"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One run, measured at some steps of its training on the pool's prompts: means over the samples of each."""
+
+    run: Run
+    seconds: float  # of one core, for the training, without that of a reward model
+    samples: int  # that the training drew
+    steps: np.ndarray  # (points,)
+    kl: np.ndarray  # (points,), nats
+    gold: np.ndarray  # (points, prompts)
+    proxy: np.ndarray  # (points, prompts): by the reward model on people's labels of the same seed
+    words: np.ndarray  # (points, prompts)
+    ended: np.ndarray  # (points,), share of the completions that ended by themselves
+    completions: list[list[str]]  # of each point, for the first few prompts
+    likelier: dict[str, np.ndarray]  # "chosen", "rejected": by how much likelier these are, nats a token; or empty
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    labels: int
+    seconds: float  # of one core
+    margins: np.ndarray  # (test pairs,), above 0 where it is right
+
+
+@dataclass(frozen=True)
+class Results:
+    policies: list[Policy]
+    verdicts: dict[tuple[Teacher, int], np.ndarray]
+    reward_models: dict[tuple[str, int], RewardModel]
+    rounds: list[dict]  # of each seed: margins[judge]["SFT" or "policy"], best["SFT" or "policy"]
+    origin: Origin
+
+    @property
+    def seeds(self) -> range:
+        return range(len(self.rounds))
+
+    def runs(self, method: str, beta: float, teacher: Teacher = "people", again: Again = "") -> list[Policy]:
+        """The runs of one sort, seed by seed. Raises LabError if there are none."""
+        wanted = (method, beta, teacher, again)
+        found = [p for p in self.policies if (p.run.method, p.run.beta, p.run.teacher, p.run.again) == wanted]
+        if not found:
+            raise files.LabError(f"the experiment holds no run with (method, beta, teacher, again) = {wanted}")
+        return sorted(found, key=lambda policy: policy.run.seed)
+
+    def betas(self, method: str) -> list[float]:
+        """The KL coefficients that a method was tried with, the largest first: the further on, the further it goes."""
+        return sorted({p.run.beta for p in self.policies if p.run.method == method and not p.run.again}, reverse=True)
+
+    def accuracy(self, source: str) -> Interval:
+        """How often the reward models of one sort are right about test pairs, over seeds and pairs."""
+        return accuracy_over_seeds([self.reward_models[source, seed].margins for seed in self.seeds])
+
+
+# --- Ways from preferences to a policy ----------------------------------------
+
+
+def frontier(results: Results, pool: Pool, kind: Kind, sizes: Sequence[int]) -> dict[str, Curve]:
+    """Gain over the SFT policy against the distance from it, for every way to use the same labels.
+
+    Of a way that samples in training, `at` is the update; of DPO the KL coefficient, of best-of-n the n.
+    """
+    curves = {}
+    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+        name = f"PPO, beta {beta:g}" if method == "PPO" else method
+        if method == "DPO":
+            groups = [results.runs(method, beta) for beta in results.betas(method)]
+            curves[name] = _curve(name, groups, [f"beta {beta:g}" for beta in results.betas(method)], pool, kind)
+        elif name not in curves:
+            runs = results.runs(method, beta)
+            curves[name] = _curve(name, [runs], [f"step {step}" for step in runs[0].steps], pool, kind)
+    best = best_of_n_curve(pool, kind, sizes)
+    curves["best of n"] = Curve("best of n", best.form, [f"n = {n}" for n in sizes], best.d, best.gold, best.proxy)
+    return curves
+
+
+def _curve(name: str, groups: Sequence[Sequence[Policy]], at: list, pool: Pool, kind: Kind) -> Curve:
+    """The points of all groups one after the other; a group is the same run with every seed."""
+
+    def of(what: str) -> np.ndarray:  # (points, seeds, ...)
+        return np.concatenate([np.stack([getattr(run, what) for run in runs], axis=1) for runs in groups])
+
+    d = np.sqrt(of("kl").mean(axis=1).clip(min=0))
+    gold = gain_curve(of("gold"), pool.gold.mean(-1))
+    return Curve(name, "RL", at, d, gold, gain_curve(of("proxy"), pool.of_kind(kind).mean(-1)))
+
+
+def texts(results: Results, pool: Pool, method: str, beta: float, step: int = -1) -> list[dict]:
+    """What the first seed's policy wrote at a point, a dict a prompt: prompt, before (a sample of the SFT policy),
+    completion with its gold reward, and proxy, the mean proxy reward of that prompt's samples."""
+    run = results.runs(method, beta)[0]
+    return [
+        {"prompt": pool.prompts[post], "before": pool.completions[post][0], "completion": text}
+        | {"gold": gold_reward(pool.prompts[post], text), "proxy": float(run.proxy[step, post])}
+        for post, text in enumerate(run.completions[step])
+    ]
+
+
+def last_gold(runs: Sequence[Policy]) -> np.ndarray:
+    """Gold rewards at the end of each run: (seeds, prompts)."""
+    return np.stack([run.gold[-1] for run in runs])
+
+
+def gain(runs: Sequence[Policy], pool: Pool) -> Interval:
+    """Gain in gold reward over the SFT policy at the end, over seeds and prompts."""
+    return paired_difference_over_seeds(last_gold(runs), pool.gold.mean(-1))
+
+
+def difference(a: Sequence[Policy], b: Sequence[Policy]) -> Interval:
+    """Gold reward at the end of one sort of run minus that of another, over seeds and prompts."""
+    return paired_difference_over_seeds(last_gold(a), last_gold(b))
+
+
+def likelihood_gain(runs: Sequence[Policy], side: Literal["chosen", "rejected"]) -> Interval:
+    """By how much a method made the texts of its training pairs likelier than under SFT, nats a token; seeds pooled,
+    since each has pairs of its own."""
+    return bootstrap_interval(np.concatenate([run.likelier[side] for run in runs]))
+
+
+def ways_table(results: Results, pool: Pool) -> pd.DataFrame:
+    """Every way to use the labels of people, and its cost; means over seeds at the end of the run.
+
+    Columns: gain in gold reward, KL (nats), words, samples (drawn in training), and the seconds of one core that
+    reward model (0 where there is none) and policy took to train.
+    """
+    rows = {}
+    scored = np.mean([results.reward_models["people", seed].seconds for seed in results.seeds])
+    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+        runs = results.runs(method, beta)
+        rows[f"{method}, beta {beta:g}" if beta else method] = {
+            "gain in gold reward": str(gain(runs, pool)),
+            "KL": round(np.mean([run.kl[-1] for run in runs]), 2),
+            "words": round(np.mean([run.words[-1].mean() for run in runs])),
+            "samples": runs[0].samples,
+            "reward model, s": round(scored) if runs[0].samples else 0,
+            "policy, s": round(np.mean([run.seconds for run in runs])),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# --- Teachers and rounds ------------------------------------------------------
+
+
+def teachers_table(results: Results, pool: Pool, beta: float) -> pd.DataFrame:
+    """What each teacher's labels are worth: a row for each, people first.
+
+    Columns: agreement (how often it agrees with the person who labelled a pair, a tie counting half; seeds pooled),
+    accuracy (of the reward models trained on its labels, on people's test pairs) and gain (in gold reward, of PPO on
+    these), each with _low and _high; words (of the policies' texts).
+    """
+    rows = {}
+    for teacher in dict.fromkeys(teacher for teacher, _ in results.verdicts):
+        runs = results.runs("PPO", beta, teacher)
+        verdicts = np.concatenate([results.verdicts[teacher, seed] for seed in results.seeds])
+        row = {
+            "agreement": bootstrap_interval(verdicts),
+            "accuracy": results.accuracy(teacher),
+            "gain": gain(runs, pool),
+        }
+        rows[teacher] = {"words": np.mean([run.words[-1].mean() for run in runs])}
+        for what, interval in row.items():
+            rows[teacher] |= {what: interval.estimate, f"{what}_low": interval.low, f"{what}_high": interval.high}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy"]) -> Interval:
+    """How often reward models are right about new pairs that the SFT policy, or the first round's, wrote.
+
+    judge: a source of reward models, "people" for the first round's. Seeds pooled: each policy has pairs of its own.
+    """
+    margins = np.concatenate([row["margins"][judge][writer] for row in results.rounds])
+    return bootstrap_interval(right(margins))
+
+
+def judges_table(results: Results) -> pd.DataFrame:
+    """`accuracy_on_new` of the reward models of both rounds, and the best that anybody could do."""
+    writers = {"SFT": "pairs of the SFT policy", "policy": "pairs of the tuned policy"}
+    judges = {"people": "first round"} | {what: f"second round, {what}" for what in NEW}
+    rows = {
+        name: {column: str(accuracy_on_new(results, judge, writer)) for writer, column in writers.items()}
+        for judge, name in judges.items()
+    }
+    rows["best possible"] = {
+        column: f"{np.mean([row['best'][writer] for row in results.rounds]):.2f}" for writer, column in writers.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# --- Files --------------------------------------------------------------------
+
+
+def write_results(experiment: Alignment, folder: Path) -> None:
+    """Write what a whole experiment found into `folder`, as the four files."""
+    plan, seeds = experiment.plan, range(experiment.plan.seeds)
+    runs = plan.runs + plan.taught + plan.rounds
+    policies = [asdict(run) | experiment.read(run.name) for run in runs]
+    labels = [
+        {"teacher": teacher, "seed": seed} | experiment.read(f"labels, {teacher}, seed {seed}")
+        for teacher in plan.teachers
+        for seed in seeds
+    ]
+    models = [
+        {"source": source, "seed": seed} | experiment.read(f"reward model, {source}, seed {seed}")
+        for source in (*plan.teachers, *NEW)
+        for seed in seeds
+    ]
+    rounds = [{"seed": seed} | experiment.read(f"judges, seed {seed}") for seed in seeds]
+    with files.atomic_folder(folder) as new:
+        files.write_jsonl(new / "policies.jsonl", policies)
+        files.write_jsonl(new / "labels.jsonl", labels)
+        files.write_jsonl(new / "reward_models.jsonl", models)
+        files.write_jsonl(new / "rounds.jsonl", rounds)
+
+
+def load_results(profile: str) -> Results:
+    """What the reader's own experiment with `profile` found, or else the shipped one. LabError if it is broken."""
+    return load_shipped(profile, NAME, _read)
+
+
+def _read(folder: Path, origin: Origin) -> Results:
+    def rows(name: str) -> list[dict]:
+        return [row for _, row in files.read_jsonl(folder / f"{name}.jsonl")]
+
+    models = {
+        (row["source"], row["seed"]): RewardModel(row["labels"], row["seconds"], np.array(row["margins"], float))
+        for row in rows("reward_models")
+    }
+    verdicts = {(row["teacher"], row["seed"]): np.array(row["verdicts"], float) for row in rows("labels")}
+    return Results([_policy(row) for row in rows("policies")], verdicts, models, rows("rounds"), origin)
+
+
+def _policy(row: dict) -> Policy:
+    points = pd.DataFrame(row["measured"])
+    likelier = row["measured"][-1].get("likelihood", {})
+    arrays = {name: np.array(points[name].tolist(), float) for name in ("kl", "gold", "proxy", "words", "ended")}
+    return Policy(
+        Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "again"))),
+        row["seconds"],
+        row["samples"],
+        steps=points["step"].to_numpy(),
+        completions=points["completions"].tolist(),
+        likelier={side: np.array(values, float) for side, values in likelier.items()},
+        **arrays,
+    )

@@ -1,0 +1,108 @@
+"""AI feedback: a model in the annotators' place. Every judge is one function, whatever model is behind it.
+
+Sources
+    Bai et al. 2022      Constitutional AI: harmlessness from AI feedback
+    Lee et al. 2024      RLAIF vs. RLHF: scaling reinforcement learning from human feedback with AI feedback
+    Zheng et al. 2023    Judging LLM-as-a-judge with MT-bench and chatbot arena (position bias)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..files import LabError
+from ..models.shared_base import BASE, SharedBase
+from ..preferences import Preference
+from ..prompting import asking
+
+Judge = Callable[[Sequence[str], Sequence[str], Sequence[str]], np.ndarray]
+"""(prompts, completions a, completions b) -> how sure the judge is that a is better, from 0 to 1: (n,)."""
+
+CRITERIA = "A good TL;DR states the goal, the problem and the question of the post, and nothing else."
+QUESTION = """{criteria}
+
+{prompt}
+
+TL;DR A:{a}
+
+TL;DR B:{b}
+
+Which TL;DR is better? Answer with one letter, A or B.
+Answer:"""
+ANSWER = re.compile(r"\W*([AB])\b")
+
+
+def chat_judge(chat: Callable[[str], str], criteria: str = CRITERIA) -> Judge:
+    """Any chat model as a judge. chat: a text in, its answer out.
+
+    Each pair is asked about twice, in both orders, since chat models favour a place: two different verdicts are a tie.
+    The judge raises LabError for an answer that is neither A nor B, with its beginning.
+    """
+
+    def prefers_first(prompt: str, first: str, second: str) -> bool:
+        answer = chat(QUESTION.format(criteria=criteria, prompt=prompt, a=first, b=second))
+        found = ANSWER.match(answer)
+        if not found:
+            raise LabError(
+                f"the judge was asked for A or B, and answered {answer[:60]!r}: give it clearer instructions"
+            )
+        return found[1] == "A"
+
+    def judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+        rows = zip(prompts, a, b, strict=True)
+        return np.array([(prefers_first(p, x, y) + (not prefers_first(p, y, x))) / 2 for p, x, y in rows])
+
+    return judge
+
+
+def longer_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    """A judge that never reads: the text of more words is better, equally many are a tie."""
+    gaps = [len(x.split()) - len(y.split()) for x, y in zip(a, b, strict=True)]
+    return (np.sign(gaps) + 1) / 2
+
+
+def reading_judge(shared: SharedBase) -> Judge:
+    """A judge made from the base model: it lists what the post says, and prefers the TL;DR that says more of it.
+
+    It reads each post once, step by step (lab 04), and never sees a label or the gold reward. A TL;DR's worth is the F1
+    of its words against those of the model's own reading; the larger of two wins, equal ones tie.
+    """
+
+    def judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+        posts = list(dict.fromkeys(prompts))
+        asked = [asking.step_by_step(post) for post in posts]
+        texts = shared.complete(asked, BASE, max_new_tokens=128, do_sample=False)
+        reading = {post: _words(asking.conclusion(text)) for post, text in zip(posts, texts, strict=True)}
+        gaps = [
+            _f1(_words(x), reading[prompt]) - _f1(_words(y), reading[prompt])
+            for prompt, x, y in zip(prompts, a, b, strict=True)
+        ]
+        return (np.sign(gaps) + 1) / 2
+
+    return judge
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[\w$']+", text.lower()))
+
+
+def _f1(words: set[str], reference: set[str]) -> float:
+    return 2 * len(words & reference) / (len(words) + len(reference)) if words or reference else 1.0
+
+
+def relabel(pairs: Sequence[Preference], judge: Judge, annotator: str = "AI") -> list[Preference]:
+    """The pairs as the judge sees them: chosen and rejected by its verdict, ties left out; strength 2 throughout."""
+    sure = judge([p.prompt for p in pairs], [p.chosen for p in pairs], [p.rejected for p in pairs])
+    kept = []
+    for pair, chance in zip(pairs, sure, strict=True):
+        if chance == 0.5:
+            continue
+        winner, loser = (pair.chosen, pair.rejected) if chance > 0.5 else (pair.rejected, pair.chosen)
+        source = pair.source if chance > 0.5 else ">".join(reversed(pair.source.split(">")))
+        row = replace(pair, id=f"{pair.id}/{annotator}", chosen=winner, rejected=loser, source=source)
+        kept.append(replace(row, annotator=annotator, strength=2))
+    return kept

@@ -1,0 +1,322 @@
+"""One quantised base model in four roles.
+
+PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters do not fit on
+one card; one 4-bit base with small sets of weights swapped in and out does (Hydra-RLHF, Santacroce et al. 2023):
+
+    reference   the SFT adapter, frozen (or no adapter at all, where there was no SFT)
+    policy      a copy of the reference's adapter, trained
+    value       a linear head on the policy's last hidden states, trained
+    reward      an adapter of its own and a linear score head, frozen
+
+and, with all adapters off, the base model itself is still there.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from peft.utils import load_peft_weights
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..files import ROOT, LabError, shown
+from ..formulas.objectives import response_logprobs
+from .costs import WIDTHS, Shape, rows_that_fit
+from .generation import batches_by_length, complete, pad_right
+from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
+from .merged_lora import multiply_merged
+from .profiles import Profile
+from .sampling import sample_ids
+
+POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
+
+
+def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
+    """peft's configuration of the adapter in `folder`. Raises LabError if it was trained on another base."""
+    config = PeftConfig.from_pretrained(folder)
+    base = config.base_model_name_or_path
+    if base != profile.base and (ROOT / str(base)).resolve() != (ROOT / profile.base).resolve():
+        raise LabError(
+            f"the adapter {shown(folder)} was trained on the base model {base}, not on {profile.base}: "
+            "take the profile that it belongs to, or train it anew"
+        )
+    return config
+
+
+@contextmanager
+def _training(layers: nn.ModuleList, on: bool) -> Iterator[None]:
+    """Layers said to be in training, which gradient checkpointing goes by, and nothing else here: none has dropout.
+    Elsewhere they must not be: checkpointing would drop the cache that sampling needs."""
+    for layer in layers:
+        layer.training = on
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = False
+
+
+class SharedBase(nn.Module):
+    """A 4-bit causal language model with the adapters and heads of PPO's four roles.
+
+    Build it with `SharedBase.load`. Every forward pass says which role it is for: `hidden_states(..., role)`.
+    """
+
+    def __init__(self, profile: Profile, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
+        super().__init__()
+        self.profile = profile
+        self.tokenizer = load_tokenizer(profile)
+        torch.manual_seed(seed)
+        base = load_base(profile)
+        config = _adapter_config(sft, profile) if sft else lora_config(profile, "causal")
+        config.inference_mode = False
+        self.peft = multiply_merged(get_peft_model(base, config, adapter_name=POLICY))
+        if profile.gradient_checkpointing:
+            base.gradient_checkpointing_enable({"use_reentrant": False})
+        self.has_reference_adapter = sft is not None
+        if sft:
+            weights = load_peft_weights(str(sft), device=str(self.device))
+            set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
+            self.peft.add_adapter(REFERENCE, config)
+            set_peft_model_state_dict(self.peft, weights, adapter_name=REFERENCE)
+        self.value_head = nn.Linear(base.config.hidden_size, 1, device=self.device)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+        self.score_head: nn.Linear | None = None
+        self.score_mean, self.score_std = 0.0, 1.0
+        if reward:
+            self._load_reward(reward)
+        self._freeze_all_but_policy()
+        self.peft.eval()
+
+    @classmethod
+    def load(cls, profile: Profile, *, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
+        """The base of `profile` in 4 bits with the adapters found in the folders `sft` and `reward`, if given.
+
+        Raises LabError for an adapter of another base, and as `load_base`.
+        """
+        return cls(profile, sft, reward, seed)
+
+    def _load_reward(self, folder: Path) -> None:
+        """A reward adapter as TRL's RewardTrainer saves it (task SEQ_CLS): LoRA weights and the score head."""
+        config = _adapter_config(folder, self.profile)
+        config.task_type, config.modules_to_save = None, None
+        weights = load_peft_weights(str(folder), device=str(self.device))
+        (score_name,) = [name for name in weights if name.endswith("score.weight")]
+        score_weight = weights.pop(score_name)
+        self.peft.add_adapter(REWARD, config)
+        set_peft_model_state_dict(self.peft, weights, adapter_name=REWARD)
+        self.score_head = nn.Linear(score_weight.shape[1], 1, bias=False, device=self.device)
+        self.score_head.weight.data.copy_(score_weight)
+        self.score_head.requires_grad_(False)
+        scale = json.loads((folder / "reward.json").read_text("utf-8"))
+        self.score_mean, self.score_std = scale["mean"], scale["std"]
+
+    def _freeze_all_but_policy(self) -> None:
+        for name, parameter in self.peft.named_parameters():
+            parameter.requires_grad_(f".{POLICY}." in name)
+
+    @property
+    def device(self) -> torch.device:
+        return self.peft.device
+
+    @property
+    def pad_id(self) -> int:
+        return self.tokenizer.pad_token_id
+
+    @property
+    def eos_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """The policy's adapter and the value head: all that PPO trains."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    @contextmanager
+    def role(self, role: str) -> Iterator[nn.Module]:
+        """The model with the adapter of `role` switched on (none for the base, or for a reference without SFT).
+
+        peft's own `set_adapter` also changes which weights train, and by that drops gradients; here only the adapter
+        that the forward pass uses changes.
+        """
+        if role == BASE or (role == REFERENCE and not self.has_reference_adapter):
+            with self.peft.disable_adapter():
+                yield self.peft
+            self._freeze_all_but_policy()
+            return
+        layers = [module for module in self.peft.modules() if isinstance(module, LoraLayer)]
+        before = layers[0].active_adapters
+        for layer in layers:
+            layer._active_adapter = [role]
+        try:
+            yield self.peft
+        finally:
+            for layer in layers:
+                layer._active_adapter = before
+
+    def hidden_states(self, ids: Tensor, attention_mask: Tensor, role: str = POLICY) -> Tensor:
+        """Last hidden states (batch, length, hidden) of `ids` (batch, length), padded on either side."""
+        mask = attention_mask.long()
+        position_ids = (mask.cumsum(1) - 1).clamp(min=0)
+        inputs = {"attention_mask": mask, "position_ids": position_ids}
+        if (mask.diff(dim=1) <= 0).all():  # padded on the right alone, where no real token looks
+            inputs = {}
+        trunk = self.peft.base_model.model.model
+        with self.role(role), _training(trunk.layers, torch.is_grad_enabled()):
+            return trunk(input_ids=ids, use_cache=False, **inputs).last_hidden_state
+
+    def response_states(self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY) -> Tensor:
+        """The hidden states that predict each response token: (batch, response, hidden); prompts padded on the left,
+        responses on the right. The padding between and around them costs nothing: rows go through moved to the left,
+        as wide as the longest of them."""
+        ids = torch.cat([prompt_ids, response_ids], dim=1)
+        padding = (prompt_ids != self.pad_id).long().argmax(dim=1, keepdim=True)
+        at = torch.arange(ids.shape[1], device=ids.device)
+        ends = (at * (ids != self.pad_id)).amax(dim=1, keepdim=True) + 1
+        width = int((ends - padding).max())
+        moved = ids.gather(1, (at[:width] + padding).clamp(max=ids.shape[1] - 1))
+        hidden = self.hidden_states(moved, at[:width] < ends - padding, role)
+        # A token's probability stands at the token before it: the prompt's last one for the first.
+        read = (at[prompt_ids.shape[1] :] - 1 - padding).clamp(max=width - 1)
+        return hidden.gather(1, read.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits, float32, of hidden states."""
+        return self.peft.base_model.model.lm_head(hidden).float()
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """The value head on policy hidden states: (..., hidden) -> (...)."""
+        return self.value_head(hidden.float()).squeeze(-1)
+
+    def response_logprobs(
+        self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY, temperature: float = 1.0
+    ) -> Tensor:
+        """Log-probability of every response token under `role`: (batch, response); prompts padded on the left,
+        responses on the right."""
+        hidden = self.response_states(prompt_ids, response_ids, role)
+        return response_logprobs(self.logits(hidden) / temperature, response_ids)
+
+    def sample(
+        self, prompt_ids: Tensor, uniforms: Tensor, role: str = POLICY, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Sampled response ids of left-padded prompts, from random numbers in [0, 1), and the hidden states they were
+        drawn from, as in `sampling.sample_ids`."""
+        model = self.peft.base_model.model
+        size = self.rows_at_once(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
+        with self.role(role):
+            parts = [
+                sample_ids(
+                    model.model, model.lm_head, *part, pad_id=self.pad_id, eos_id=self.eos_id, temperature=temperature
+                )
+                for part in zip(prompt_ids.split(size), uniforms.split(size), strict=True)
+            ]
+        width = max(ids.shape[1] for ids, _ in parts)
+        ids = [F.pad(ids, (0, width - ids.shape[1]), value=self.pad_id) for ids, _ in parts]
+        return torch.cat(ids), torch.cat([F.pad(states, (0, 0, 0, width - states.shape[1])) for _, states in parts])
+
+    def rows_at_once(self, prompt: int, response: int) -> int | None:
+        """How many rows of so many tokens to sample at a time: as the GPU's free memory allows; None on a CPU: any."""
+        if self.device.type != "cuda":
+            return None
+        shape = Shape.of_config(self.peft.config.to_dict())
+        unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        free = torch.cuda.mem_get_info(self.device)[0] + unused
+        return rows_that_fit(shape, prompt, response, WIDTHS[self.profile.compute_dtype], free)
+
+    def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
+        """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""
+        longest = decoding.get("max_new_tokens") or self.profile.max_response_tokens
+        if rows := self.rows_at_once(self.profile.max_prompt_tokens, longest):
+            decoding = {"batch_size": rows} | decoding
+        with self.role(role):
+            return complete(self.peft, self.profile, self.tokenizer, prompts, **decoding)
+
+    def encode(self, prompts: Sequence[str], completions: Sequence[str]) -> list[list[int]]:
+        """Token ids of <s> prompt completion </s>, the two encoded apart as in training."""
+        heads = prompt_ids(self.profile, self.tokenizer, prompts)
+        tails = completion_ids(self.profile, self.tokenizer, completions)
+        return [head + tail for head, tail in zip(heads, tails, strict=True)]
+
+    @torch.no_grad()
+    def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int | None = None) -> Tensor:
+        """Normalised reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set.
+
+        batch_size: rows a forward pass; by default as many as in the reward model's training.
+        """
+        if self.score_head is None:
+            raise ValueError("this SharedBase was loaded without a reward model")
+        rows = self.encode(prompts, completions)
+        scores = torch.empty(len(rows))
+        for index in batches_by_length(rows, batch_size or self.profile.reward_model.micro_batch_size):
+            ids, mask = pad_right([rows[i] for i in index], self.pad_id, self.device)
+            last = mask.sum(1) - 1
+            hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]
+            scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
+        return (scores - self.score_mean) / self.score_std
+
+    def add_adapter(self, name: str, folder: Path) -> None:
+        """One more adapter on the same base, frozen, from a folder that holds one; `name` is a role from then on.
+
+        It takes the place of one that was added by that name before. Raises LabError for a name that is not free, and
+        for an adapter of another base.
+        """
+        self._check_free(name)
+        config = _adapter_config(folder, self.profile)
+        self._remove(name)
+        self.peft.add_adapter(name, config)
+        set_peft_model_state_dict(self.peft, load_peft_weights(str(folder), device=str(self.device)), adapter_name=name)
+        self._freeze_all_but_policy()
+
+    def mix_adapters(self, name: str, weights: Mapping[str, float]) -> None:
+        """One more adapter, frozen: the sum of the updates of others, each times its weight; `name` is a role.
+
+        weights: role -> weight, of adapters that are there. The base counts as 0, so weights below 1 in all lead back
+        to it. It takes the place of one that was added by that name before. Raises LabError for a name that is not
+        free, and for a role without an adapter.
+        """
+        self._check_free(name)
+        if absent := [role for role in weights if role not in self.adapters or role == name]:
+            others = ", ".join(role for role in self.adapters if role != name)
+            raise LabError(f"there is no adapter {absent[0]!r} to mix into {name!r}: use some of {others}")
+        self._remove(name)
+        # "cat" puts the thin matrices beside one another, which is the sum; "linear" would multiply across adapters.
+        self.peft.add_weighted_adapter(list(weights), list(weights.values()), name, combination_type="cat")
+        self._freeze_all_but_policy()
+
+    @property
+    def adapters(self) -> list[str]:
+        """The roles that have an adapter."""
+        return list(self.peft.peft_config)
+
+    def _check_free(self, name: str) -> None:
+        if name in (POLICY, REFERENCE, REWARD, BASE):
+            raise LabError(f"{name!r} is a role already: give the adapter another name")
+        if not name or "." in name or hasattr(nn.ModuleDict, name):  # torch's own, such as "half"
+            raise LabError(f"{name!r} cannot name an adapter: give it another name")
+
+    def _remove(self, name: str) -> None:
+        """Make room for an adapter of that name: a cell that adds one can be run again."""
+        if name in self.adapters:
+            self.peft.delete_adapter(name)
+
+    def load_policy(self, folder: Path) -> None:
+        """Take the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""
+        weights = load_peft_weights(str(folder), device=str(self.device))
+        set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
+        if (head := folder / "value_head.safetensors").is_file():
+            self.value_head.load_state_dict(load_file(head, device=str(self.device)))
+
+    def write_policy(self, folder: Path) -> None:
+        """Write the policy's adapter, as peft does, and the value head into an existing folder."""
+        # Embeddings are not trained; peft would look for the base's own on the hub, and warn.
+        weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY, save_embedding_layers=False)
+        save_file({k: v.contiguous().cpu() for k, v in weights.items()}, folder / "adapter_model.safetensors")
+        self.peft.peft_config[POLICY].save_pretrained(folder)
+        sort_adapter_config(folder)
+        head = {k: v.contiguous().cpu() for k, v in self.value_head.state_dict().items()}
+        save_file(head, folder / "value_head.safetensors")

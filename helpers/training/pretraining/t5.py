@@ -1,0 +1,262 @@
+"""Train the encoder-decoders of lab 04 from nothing: T5's architecture on the tasks of the small world.
+
+    python -m helpers train t5
+
+First tiny-t5, which fills the gaps in texts (Raffel et al. 2020); from it tiny-flan-t5, tuned on a mixture of
+instructions (Wei et al. 2022; Longpre et al. 2023). A token of an output of n tokens counts 1 / sqrt(n): by the token,
+answers of one word would be lost among the TL;DRs.
+
+T5's attention has no scale (1 / sqrt(d) is in how its queries are initialised), so steps of AdamW, the same for every
+weight, soon make it attend to one token and no other, and the decoder never learns to read its input. Adafactor
+(Shazeer and Stern 2018), with which T5 was trained, takes steps in proportion to the size of a weight matrix.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, normalizers, processors
+from torch.nn import functional as F
+from transformers import (
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from ...files import sha256
+from ...models.generation import pad_right
+from ...models.prompt_formats import Ask, flan, gaps
+from ...simulation import tasks
+from .base import byte_level_bpe, optimise
+from .small_tasks import heldout_losses, save_with_card, table, task_batches_by_tokens, vocabulary_texts, with_heldout
+
+END = 1  # the token </s>
+
+
+@dataclass(frozen=True)
+class T5Recipe:
+    """Everything that decides tiny-t5 and tiny-flan-t5."""
+
+    vocabulary: int = 2048
+    gaps: int = 32  # <extra_id_0> ..., which stand for what is left out
+    hidden: int = 128
+    intermediate: int = 384
+    layers: int = 3  # of the encoder, and of the decoder
+    heads: int = 4
+    longest: int = 448  # tokens of an input in training; of longer ones the end
+    steps: int = 2000  # of filling gaps
+    tuning_steps: int = 12_000  # on instructions
+    tokens: int = 2048  # of the texts of a step, padding included, an output's counted twice
+    gap_share: float = 0.15  # of tokens that are left out
+    gap_length: float = 3.0  # tokens, on average
+    learning_rate: float = 0.02  # as a part of a weight matrix's size
+    warmup: int = 100  # steps
+    seed: int = 0
+
+
+def t5_tokenizer(recipe: T5Recipe, n_documents: int = 20_000) -> PreTrainedTokenizerFast:
+    """As T5's in its special tokens, and in the space before the first word: a word is one token wherever it stands."""
+    gaps = [f"<extra_id_{i}>" for i in range(recipe.gaps)]
+    tokenizer: Tokenizer = byte_level_bpe(
+        vocabulary_texts(recipe.seed, n_documents), recipe.vocabulary, ["<pad>", "</s>", "<unk>", *gaps]
+    )
+    tokenizer.normalizer = normalizers.Prepend(" ")
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", END)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        additional_special_tokens=gaps,
+        padding_side="right",
+        model_max_length=512,
+    )
+
+
+def new_t5(recipe: T5Recipe) -> T5ForConditionalGeneration:
+    """A randomly initialised T5 with gated GELU, as T5 1.1 and FLAN-T5, and tied embeddings, as T5 1.0."""
+    torch.manual_seed(recipe.seed)
+    config = T5Config(
+        vocab_size=recipe.vocabulary,
+        d_model=recipe.hidden,
+        d_kv=recipe.hidden // recipe.heads,
+        d_ff=recipe.intermediate,
+        num_layers=recipe.layers,
+        num_heads=recipe.heads,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=0.0,
+        pad_token_id=0,
+        eos_token_id=END,
+        decoder_start_token_id=0,
+    )
+    model = T5ForConditionalGeneration(config)
+    config.prompt_format = "gaps"
+    model.generation_config = GenerationConfig(pad_token_id=0, eos_token_id=END, decoder_start_token_id=0)
+    return model
+
+
+Texts = tuple[list[int], list[int]]  # token ids of an input and of its output, both with </s>
+
+
+def leave_gaps(ids: Sequence[int], gap_ids: Sequence[int], share: float, length: float, rng: random.Random) -> Texts:
+    """Span corruption (Raffel et al. 2020, section 3.1.4): the text with gaps, and what stood in them.
+
+    ids: of a text without </s>. About `share` of its tokens go, in runs of `length` on average; each gap has a sentinel
+    of its own, in both texts.
+    """
+    n_gaps = max(1, min(len(gap_ids), round(len(ids) * share / length)))
+    starts = sorted(rng.sample(range(len(ids)), min(n_gaps, len(ids))))
+    source, target, at = [], [], 0
+    for gap, start in zip(gap_ids, starts, strict=False):
+        if start < at:
+            continue
+        end = min(len(ids), start + max(1, round(rng.expovariate(1 / length))))
+        source += [*ids[at:start], gap]
+        target += [gap, *ids[start:end]]
+        at = end
+    return [*source, *ids[at:], END], [*target, END]
+
+
+def _loss(model: T5ForConditionalGeneration, texts: Sequence[Texts], power: float = 0.5) -> torch.Tensor:
+    """Weighted mean loss of the outputs' tokens, in nats: a token of an output of n tokens counts n ** -power."""
+    ids, mask = pad_right([source for source, _ in texts], pad_id=0)
+    labels, kept = pad_right([target for _, target in texts], pad_id=0)
+    inputs = model.prepare_decoder_input_ids_from_labels(labels)
+    logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=inputs).logits
+    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    weights = (kept * kept.sum(1, keepdim=True) ** -power).flatten()
+    return (losses * weights).sum() / weights.sum()
+
+
+def _length(texts: Texts) -> int:
+    return len(texts[0]) + 2 * len(texts[1])  # the decoder's tokens cost more, and are fewer
+
+
+def train_t5(folder: Path, tuned: Path, recipe: T5Recipe = T5Recipe()) -> Iterator[dict]:
+    """Train tiny-t5 on gaps, save it to `folder`, go on with instructions, and save tiny-flan-t5 to `tuned`.
+
+    Yields:
+        {"step", "loss" (nats a token), "learning_rate"}, and every 250 steps "heldout": `answer_losses`.
+    """
+    tokenizer, model = t5_tokenizer(recipe), new_t5(recipe)
+    gap_ids = tokenizer.convert_tokens_to_ids([f"<extra_id_{i}>" for i in range(recipe.gaps)])
+    rng = random.Random(recipe.seed)
+
+    def with_gaps(documents: Sequence[tasks.Segments]) -> list[Texts]:
+        plain = ["".join(text for text, _ in document) for document in documents]
+        encoded = tokenizer(plain, add_special_tokens=False).input_ids
+        return [leave_gaps(ids[: recipe.longest], gap_ids, recipe.gap_share, recipe.gap_length, rng) for ids in encoded]
+
+    def as_told(examples: Sequence[tuple[Ask, str]]) -> list[Texts]:
+        asked = tokenizer([flan(ask) for ask, _ in examples]).input_ids
+        answers = tokenizer([answer for _, answer in examples]).input_ids
+        return [(ids[-recipe.longest :], answer) for ids, answer in zip(asked, answers, strict=True)]
+
+    def train(phase: int, draw, encode, steps: int) -> Iterator[dict]:
+        batches = task_batches_by_tokens(recipe.tokens, recipe.seed + phase, draw, encode, _length)
+        optimizer = torch.optim.Adafactor(model.parameters(), lr=recipe.learning_rate)
+        loss = lambda texts: _loss(model, texts)  # noqa: E731
+        records = optimise(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
+        return with_heldout(records, lambda: answer_losses(model, tokenizer))
+
+    def save(to: Path, card: str, shares: dict[str, float]) -> None:
+        save_with_card(to, model, tokenizer, lambda new: _card(new, card, recipe, shares))
+
+    yield from train(0, tasks.base_document, with_gaps, recipe.steps)
+    save(folder, T5_CARD, tasks.BASE_SHARES)
+    model.config.prompt_format = "flan"
+    yield from train(1, tasks.tuning_example, as_told, recipe.tuning_steps)
+    save(tuned, FLAN_CARD, tasks.TUNING_SHARES)
+
+
+@torch.no_grad()
+def answer_losses(
+    model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, n: int = 64
+) -> dict[str, float]:
+    """`small_tasks.heldout_losses` of a T5, asked in its own form."""
+    before, render = ("<extra_id_0> ", gaps) if model.config.prompt_format == "gaps" else ("", flan)
+
+    def loss_of(drawn: Sequence[tuple[Ask, str]]) -> float:
+        asked = tokenizer([render(ask) for ask, _ in drawn]).input_ids
+        answers = tokenizer([f"{before}{answer}" for _, answer in drawn], add_special_tokens=False).input_ids
+        return _loss(model, list(zip(asked, answers, strict=True)), power=0.0).item()
+
+    return heldout_losses(model, loss_of, n)
+
+
+def _card(folder: Path, card: str, recipe: T5Recipe, shares: dict[str, float]) -> str:
+    """The model card: what it is, how it was made, what was measured."""
+    # as saved, in 16 bits, not as trained
+    saved = T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    return CARD.format(
+        head=card.format(parameters=saved.num_parameters()),
+        losses=table(answer_losses(saved, tokenizer), "{:.4f}"),
+        recipe=table(asdict(recipe)),
+        shares=table(shares),
+        sha256=sha256(folder / "model.safetensors"),
+    )
+
+
+T5_CARD = """\
+---
+license: mit
+language: en
+library_name: transformers
+pipeline_tag: text2text-generation
+---
+
+# tiny-t5
+
+An encoder-decoder of T5's architecture (relative positions, gated GELU, tied embeddings) with {parameters:,}
+parameters, trained from nothing to fill the gaps in the generated text of RLHF Labs' small world. It fills gaps and
+does nothing else: tiny-flan-t5 was made from it."""
+FLAN_CARD = """\
+---
+license: mit
+language: en
+library_name: transformers
+pipeline_tag: text2text-generation
+---
+
+# tiny-flan-t5
+
+tiny-t5 (an encoder-decoder of T5's architecture with {parameters:,} parameters), tuned on instructions: a mixture of
+the tasks of RLHF Labs' small world, in several wordings, with and without examples and steps. It knows nothing else and
+is good for nothing else."""
+CARD = """\
+{head}
+
+Made by `python -m helpers train t5`.
+
+## Measured
+
+Loss of right answers, nats a token (64 queries each, validation split: sentences state facts, and costs are lists, that
+were in no worked example of its training; "told": with an instruction):
+
+| task | held-out loss |
+| --- | --- |
+{losses}
+
+sha256 of model.safetensors, in 16 bits: `{sha256}`
+
+## Training
+
+| setting | value |
+| --- | --- |
+{recipe}
+
+Texts: `helpers/simulation/tasks.py`, drawn from the seed. Shares:
+
+| what | share |
+| --- | --- |
+{shares}
+"""

@@ -1,1 +1,0 @@
-"""Right and wrong answers to the exercises, as students write them; tests/test_exercise_answers.py runs them all."""

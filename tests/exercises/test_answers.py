@@ -1,0 +1,68 @@
+"""Every exercise knows right answers in any style, and tells wrong ones which mistake they show."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from helpers.exercises.catalog import EXERCISES, LABS
+from helpers.exercises.checking import judge
+
+SEEDS = (0, 1, 2)
+ANSWERS = {lab: importlib.import_module(f"tests.exercises.answers.lab{lab}") for lab in LABS}
+RIGHT = {name: answers for module in ANSWERS.values() for name, answers in module.RIGHT.items()}
+WRONG = {name: answers for module in ANSWERS.values() for name, answers in module.WRONG.items()}
+
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+
+
+def _right_answers():
+    for name, answers in RIGHT.items():
+        for number, answer in enumerate(answers):
+            yield pytest.param(name, answer, id=f"{name}-{number}-{answer.__name__}")
+
+
+def _wrong_answers():
+    for name, by_key in WRONG.items():
+        for key, answers in by_key.items():
+            for answer in answers:
+                yield pytest.param(name, key, answer, id=f"{name}-{key}-{answer.__name__}")
+
+
+@pytest.mark.parametrize(("name", "answer"), _right_answers())
+def test_right_answer_passes(name, answer):
+    for seed in SEEDS:
+        verdict = judge(EXERCISES[name], answer, seed)
+        assert verdict.status == "right", verdict.message
+
+
+@pytest.mark.parametrize(("name", "key", "answer"), _wrong_answers())
+def test_wrong_answer_hears_of_its_own_mistake(name, key, answer):
+    for seed in SEEDS:
+        verdict = judge(EXERCISES[name], answer, seed)
+        assert (verdict.status, verdict.misconception) == ("wrong", key), verdict.message
+
+
+@every_exercise
+def test_misconceptions_are_told_apart(exercise):
+    """Each one's own wrong answer is recognised as itself, not as one before it in the list."""
+    keys = [misconception.key for misconception in exercise.misconceptions]
+    assert len(keys) == len(set(keys)) >= 3
+    for misconception in exercise.misconceptions:
+        for seed in SEEDS:
+            assert judge(exercise, misconception.wrong, seed).misconception == misconception.key
+
+
+@every_exercise
+def test_answers_are_recorded(exercise):
+    """Right ones in several styles, and a wrong one, written apart from the catalogue, for each misconception."""
+    assert len(RIGHT[exercise.name]) >= 2
+    assert set(WRONG[exercise.name]) >= {misconception.key for misconception in exercise.misconceptions}
+
+
+@every_exercise
+def test_remembered_values_do_not_pass(exercise):
+    """Inputs are new for each check: what the reference gave in an earlier one is wrong in the next."""
+    remembered = iter([exercise.reference(**case) for case in exercise.cases(np.random.default_rng(0))])
+    verdict = judge(exercise, lambda **_: next(remembered), seed=1)
+    assert verdict.status == "wrong"
