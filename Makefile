@@ -82,7 +82,7 @@ bench: $(INSTALLED)  ## Measure what README.md and benchmarks/README.md state; o
 # ---------------------------------------------------------------------------------------------- changing
 
 .PHONY: notebooks
-notebooks: $(INSTALLED)  ## Execute all labs anew and store their normalised outputs
+notebooks: $(INSTALLED)  ## Execute all labs anew and store their normalized outputs
 	@$(FROM_NOTHING); $(PY) -m helpers notebooks labs/*.ipynb
 
 .PHONY: data

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.evaluation import policies as evaluation
+from helpers import evaluation
 from helpers.models.profiles import get_profile
 from helpers.preferences import read_prompts
 from helpers.runs import stages
 from helpers.training.grpo import train_in_groups
-from helpers.training.ppo import PPOConfig, train_ppo
+from helpers.training.ppo_config import PPOConfig
 from helpers.training.reinforce import train_reinforce
+from helpers.training.train_ppo import train_ppo
 
 Train = Callable[..., Iterator[dict]]
 METHODS: dict[str, Train] = {

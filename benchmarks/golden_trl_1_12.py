@@ -1,4 +1,4 @@
-"""What the last PPOTrainer of TRL makes of given rollouts: the numbers that tests/training/test_ppo_agreement.py holds ours to.
+"""What the last PPOTrainer of TRL makes of given rollouts: tests/training/test_ppo_agreement.py holds ours to it.
 
     pip download trl==1.12.0 --no-deps -d WHEEL && unzip WHEEL/trl-1.12.0-py3-none-any.whl -d WHEEL/trl112
     python -m benchmarks.golden_trl_1_12 WHEEL/trl112
@@ -60,8 +60,8 @@ def weights_of(policy: nn.Module, head: nn.Linear) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in named}
 
 
-def run(ppo_trainer, quantise: bool) -> tuple[dict[str, Tensor], dict]:
-    profile = replace(PROFILE, quantise=quantise)
+def run(ppo_trainer, quantize: bool) -> tuple[dict[str, Tensor], dict]:
+    profile = replace(PROFILE, quantize=quantize)
     tokenizer = load_tokenizer(profile)
     prompts = [row.prompt for row in read_prompts("train")[: BATCH * UPDATES]]
     policy = get_peft_model(load_base(profile), lora_config(profile, "causal"))
@@ -151,8 +151,8 @@ def main() -> None:
     if trl.__version__ != "1.12.0":
         sys.exit(f"this is trl {trl.__version__}, not 1.12.0")
     tensors, facts = {}, {"settings": SETTINGS | {"epochs": EPOCHS, "max_new_tokens": RESPONSE}}
-    for name, quantise in (("fp32", False), ("nf4", True)):
-        found, facts[name] = run(ppo_trainer, quantise)
+    for name, quantize in (("fp32", False), ("nf4", True)):
+        found, facts[name] = run(ppo_trainer, quantize)
         # Both begin with the same weights, which are kept once.
         tensors |= {k if k.startswith("first.") else f"{name}.{k}": v.contiguous() for k, v in found.items()}
     GOLDEN.mkdir(exist_ok=True)

@@ -115,7 +115,7 @@ def trl() -> dict:
 
     torch.manual_seed(0)
     tokenizer = load_tokenizer(profile)
-    judge, critic = (load_base(profile, head="score", quantise=False) for _ in range(2))
+    judge, critic = (load_base(profile, head="score", quantize=False) for _ in range(2))
     with tempfile.TemporaryDirectory() as folder:
         trainer = PPOTrainer(
             args=PPOConfig(

@@ -48,17 +48,20 @@ def point(setting: dict[str, int], folder: Path) -> dict | None:
     from helpers.models.costs import Shape
     from helpers.models.profiles import get_profile
     from helpers.models.shared_base import SharedBase
-    from helpers.training.distributed import Team
-    from helpers.training.ppo import PPOConfig, train_ppo
+    from helpers.training.distributed import Distributed
+    from helpers.training.ppo_config import PPOConfig
+    from helpers.training.train_ppo import train_ppo
 
-    team = Team.of_environment(cpu=True)
+    distributed = Distributed.from_environment(cpu=True)
     profile = replace(get_profile("tiny"), name="random", base=str(folder / "base"))
     start = memory_held()
     shared = SharedBase.load(profile, sft=folder / "sft", reward=folder / "reward")
     settings = {"updates": UPDATES, "batch_size": setting["rollouts"], "max_new_tokens": setting["tokens"]}
     config = PPOConfig.of(profile, minibatch_size=setting["rollouts"], **settings)
-    seconds = [record["seconds"] for record in train_ppo(shared, train_prompts(), None, config, team=team)]
-    if not team.leads:
+    seconds = [
+        record["seconds"] for record in train_ppo(shared, train_prompts(), None, config, distributed=distributed)
+    ]
+    if not distributed.is_main_process:
         return None
     weights = Shape.of(profile).linear + Shape.of(profile).other
     return {"seconds": statistics.median(seconds[1:]), "memory": memory_held() - start, "weights": weights}

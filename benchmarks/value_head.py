@@ -17,7 +17,8 @@ from helpers.models.profiles import get_profile
 from helpers.models.shared_base import POLICY, REWARD, SharedBase
 from helpers.preferences import read_prompts
 from helpers.runs import stages
-from helpers.training.ppo import PPOConfig, roll_out
+from helpers.training.ppo_config import PPOConfig
+from helpers.training.rollouts import roll_out
 
 ROWS, RIDGE = 64, 30.0
 
@@ -44,10 +45,10 @@ def collect(shared: SharedBase, batches: int) -> dict[str, Tensor]:
 
 def guesses(hidden: Tensor, score: Tensor, train: Tensor) -> Tensor:
     """What a head that was fitted to the tokens of `train` guesses for all: (tokens,)."""
-    centre, mean = hidden[train].mean(0), score[train].mean()
-    x, y = hidden[train] - centre, score[train] - mean
+    center, mean = hidden[train].mean(0), score[train].mean()
+    x, y = hidden[train] - center, score[train] - mean
     weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1]), x.T @ y)
-    return (hidden - centre) @ weights + mean
+    return (hidden - center) @ weights + mean
 
 
 def explained(score: Tensor, guess: Tensor) -> float:

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else a fork after tokenising warns or hangs
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else a fork after tokenizing warns or hangs
 
 # On CPUs with AVX512-BF16 bitsandbytes says that a kernel is missing which these labs never use (`models.loading`).
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

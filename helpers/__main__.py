@@ -112,10 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     sweep = command(
-        "sweep", "make the experiments of labs 02 (reward_study), 05 (overoptimisation) and 06 (alignment) again; hours"
+        "sweep", "make the experiments of labs 02 (reward_study), 05 (overoptimization) and 06 (alignment) again; hours"
     )
-    names = ("overoptimisation", "alignment", "reward_study")
-    sweep.add_argument("experiment", nargs="?", choices=names, default=names[0], help="default: overoptimisation")
+    names = ("overoptimization", "alignment", "reward_study")
+    sweep.add_argument("experiment", nargs="?", choices=names, default=names[0], help="default: overoptimization")
     sweep.add_argument("--seeds", type=_positive, default=3, help="of everything; default: 3")
     sweep.add_argument("--processes", type=_positive, help="side by side, a core each; default: as many as cores")
     sweep.add_argument("--ship", action="store_true", help="write what was found to data/, for everybody")
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: all",
     )
 
-    notebooks = command("notebooks", "execute the labs in place and normalise their outputs", profile=False)
+    notebooks = command("notebooks", "execute the labs in place and normalize their outputs", profile=False)
     notebooks.add_argument("paths", nargs="*", type=Path, help="default: all of labs/")
     return parser
 
@@ -238,7 +238,7 @@ def _train_from_nothing(args: argparse.Namespace) -> int:
         "gpt2": (GPT2Recipe, train_gpt2, ["tiny-gpt2"], ("steps", "answer_steps", "few_shot_steps")),
         "t5": (T5Recipe, train_t5, ["tiny-t5", "tiny-flan-t5"], ("steps", "tuning_steps")),
     }[args.stage]
-    parent = files.DATA / "models"
+    parent = files.data_folder() / "models"
     folders = [args.output or parent / names[0], *((args.output or parent).parent / name for name in names[1:])]
     config = make(seed=args.seed, **(dict.fromkeys(phases, args.steps) if args.steps else {}))
     _show(train(*folders, config), sum(getattr(config, phase) for phase in phases), args.stage)
@@ -254,18 +254,18 @@ def _train(args: argparse.Namespace) -> int:
         return _train_from_nothing(args)
     from .runs import stages
     from .runs.artifacts import Artifacts
-    from .training.distributed import Team
-    from .training.ppo import PPOConfig
+    from .training.distributed import Distributed
+    from .training.ppo_config import PPOConfig
 
-    team = Team.of_environment(cpu=not profile.needs_gpu)
-    if team.size > 1 and args.stage != "ppo":
+    distributed = Distributed.from_environment(cpu=not profile.needs_gpu)
+    if distributed.size > 1 and args.stage != "ppo":
         raise LabError(f"{args.stage} runs in one process; only ppo can be started in several")
     keeping = {"resume": not args.fresh, "record": args.record}
     if args.stage == "ppo":
         changes = {"updates": args.steps, "beta": args.beta}
         config = PPOConfig.of(profile, seed=args.seed, **{k: v for k, v in changes.items() if v is not None})
-        run = stages.ppo(profile, config=config, team=team, **keeping)
-        if not team.leads:
+        run = stages.ppo(profile, config=config, distributed=distributed, **keeping)
+        if not distributed.is_main_process:
             deque(run, maxlen=0)  # the first process shows how it goes
             return 0
         _show(run, config.updates, "ppo")
@@ -312,7 +312,7 @@ def _inspect(args: argparse.Namespace) -> int:
     from .preferences.diagnostics import diagnose, file_name, summary
     from .views.diagnostics import report_html
 
-    report = args.report or files.RUNS / "inspect" / file_name(args.set)
+    report = args.report or files.runs_folder() / "inspect" / file_name(args.set)
     for target in (report, args.json):
         if args.set and target and target.resolve() == Path(args.set).resolve():
             raise LabError(f"{files.shown(target)} is the set itself: give the report a name of its own")
@@ -335,7 +335,7 @@ def _inspect(args: argparse.Namespace) -> int:
 def _pipeline(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
     from .runs import pipeline
-    from .training.ppo import PPOConfig
+    from .training.ppo_config import PPOConfig
 
     profile = get_profile(args.profile)
     total = profile.sft.steps + profile.reward_model.steps + args.seeds * (PPOConfig.of(profile).updates + 3)
@@ -373,7 +373,7 @@ def _sweep(args: argparse.Namespace) -> int:
     whole = experiment(get_profile(args.profile), args.seeds)
     for part in make_all(whole, args.processes):
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
-    folder = files.DATA / args.experiment if args.ship else own_folder(whole.profile.name, args.experiment)
+    folder = files.data_folder() / args.experiment if args.ship else own_folder(whole.profile.name, args.experiment)
     write_results(whole, folder)
     if args.ship:
         write_checksums()
@@ -385,15 +385,15 @@ def _experiment(name: str):
     """(profile, seeds) -> the experiment of that name, and what writes its results into a folder."""
     if name == "alignment":
         from .experiments import direct_alignment as module
-        from .experiments.direct_alignment import Alignment as Experiment
+        from .experiments.direct_alignment import DirectAlignment as Experiment
         from .experiments.direct_alignment_results import write_results
     elif name == "reward_study":
         from .experiments import reward_models as module
-        from .experiments.reward_models import RewardStudy as Experiment
+        from .experiments.reward_models import RewardModels as Experiment
         from .experiments.reward_models_results import write_results
     else:
         from .experiments import overoptimization as module
-        from .experiments.overoptimization import Sweep as Experiment
+        from .experiments.overoptimization import Overoptimization as Experiment
         from .experiments.overoptimization_results import write_results
     return lambda profile, seeds: Experiment(profile, module.Plan(seeds=seeds)), write_results
 
@@ -404,7 +404,7 @@ def _data(args: argparse.Namespace) -> int:
     from .models.profiles import get_profile
     from .models.shared_base import SharedBase
     from .runs import stages
-    from .training.ppo import PPOConfig
+    from .training.ppo_config import PPOConfig
 
     profile = get_profile("tiny")
     if args.part in ("all", "prompts"):
@@ -434,7 +434,7 @@ def _notebooks(args: argparse.Namespace) -> int:
     from .classroom import notebooks
 
     for path in args.paths or sorted((files.ROOT / "labs").glob("*.ipynb")):
-        changed = notebooks.execute_and_normalise(path)
+        changed = notebooks.execute_and_normalize(path)
         print(f"{files.shown(path.resolve())}: {'updated' if changed else 'unchanged'}", flush=True)
     return 0
 

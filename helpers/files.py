@@ -32,23 +32,30 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA: Path  # what the repository ships; env RLHF_DATA
-RUNS: Path  # what the labs make; env RLHF_RUNS
-WORK: Path  # what the student makes: labels, copies of the labs, progress; env RLHF_WORK
 
 
-def __getattr__(name: str) -> Path:
-    """`files.DATA`, `.RUNS` and `.WORK`, read from the environment at each use (a relative path starts at ROOT).
+def data_folder() -> Path:
+    """What the repository ships: data/, or $RLHF_DATA (read at each call; a relative path starts at ROOT)."""
+    return _folder("data")
 
-    Write `files.RUNS`, not `from helpers.files import RUNS`, which would keep the value of that moment.
-    """
-    if name in ("DATA", "RUNS", "WORK"):
-        folder = Path(os.environ.get(f"RLHF_{name}") or name.lower())
-        try:
-            return ROOT / folder.expanduser()
-        except RuntimeError:
-            raise LabError(f"RLHF_{name} is {shown(folder)}: there is no such user; write the folder in full") from None
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def runs_folder() -> Path:
+    """What the labs make: runs/, or $RLHF_RUNS."""
+    return _folder("runs")
+
+
+def work_folder() -> Path:
+    """What the student makes, labels, copies of the labs and progress: work/, or $RLHF_WORK."""
+    return _folder("work")
+
+
+def _folder(name: str) -> Path:
+    variable = f"RLHF_{name.upper()}"
+    folder = Path(os.environ.get(variable) or name)
+    try:
+        return ROOT / folder.expanduser()
+    except RuntimeError:
+        raise LabError(f"{variable} is {shown(folder)}: there is no such user; write the folder in full") from None
 
 
 class LabError(Exception):

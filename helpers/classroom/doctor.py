@@ -192,7 +192,7 @@ def _memory(needs: Needs) -> Check:
 
 
 def _disk(needs: Needs) -> Check:
-    place = next(folder for folder in [files.RUNS, *files.RUNS.parents] if folder.exists())
+    place = next(folder for folder in [files.runs_folder(), *files.runs_folder().parents] if folder.exists())
     free = shutil.disk_usage(place).free
     detail = f"{free / GB:.1f} GB free"
     if free >= needs.disk * GB:
@@ -237,7 +237,7 @@ def _gpu(needs: Needs) -> Check:
 def _ppo(profile: Profile) -> Iterator[Check]:
     """What PPO on a large model is estimated to take, before anything is downloaded."""
     from ..models import costs
-    from ..training.ppo import PPOConfig
+    from ..training.ppo_config import PPOConfig
 
     shape, config = costs.Shape.of(profile), PPOConfig.of(profile)
     if shape is None:
@@ -298,11 +298,11 @@ def _model(profile: Profile) -> Check:
         return Check("model", "problem", f"{absent}, and HF_HUB_OFFLINE is set", "unset it to download once")
     if not profile.gated:
         return Check("model", "warning", absent, "the first use downloads it")
-    licence = f"accept the licence at https://huggingface.co/{profile.base}"
+    license = f"accept the license at https://huggingface.co/{profile.base}"
     if get_token() is None:
-        advice = f"{licence}, then run: hf auth login; use the profile tiny meanwhile"
+        advice = f"{license}, then run: hf auth login; use the profile tiny meanwhile"
         return Check("model", "problem", f"{absent}, and there is no Hugging Face token", advice)
-    return Check("model", "warning", f"{absent}; there is a token", f"{licence}; the first use downloads it")
+    return Check("model", "warning", f"{absent}; there is a token", f"{license}; the first use downloads it")
 
 
 def _data() -> Check:
@@ -310,15 +310,15 @@ def _data() -> Check:
         compared = files.verify_checksums()
     except LabError as error:
         return Check("data", "problem", str(error))
-    return Check("data", "ok", f"{len(compared)} files in {shown(files.DATA)}, as listed in checksums.txt")
+    return Check("data", "ok", f"{len(compared)} files in {shown(files.data_folder())}, as listed in checksums.txt")
 
 
 def _runs() -> Check:
     try:
-        files.RUNS.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=files.RUNS):
+        files.runs_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=files.runs_folder()):
             pass
     except OSError as error:
-        detail = f"{shown(files.RUNS)} cannot be written ({error.strerror})"
+        detail = f"{shown(files.runs_folder())} cannot be written ({error.strerror})"
         return Check("runs", "problem", detail, "set RLHF_RUNS to a folder of yours")
-    return Check("runs", "ok", f"{shown(files.RUNS)} can be written")
+    return Check("runs", "ok", f"{shown(files.runs_folder())} can be written")

@@ -29,8 +29,8 @@ AUTHORED_METADATA = {"deletable", "editable", "jupyter", "slideshow", "tags"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def execute_and_normalise(path: str | Path, timeout: int = CELL_TIMEOUT) -> bool:
-    """Run a notebook from top to bottom, in its own folder and this Python, and store the normalised outputs.
+def execute_and_normalize(path: str | Path, timeout: int = CELL_TIMEOUT) -> bool:
+    """Run a notebook from top to bottom, in its own folder and this Python, and store the normalized outputs.
 
     Args:
         path: the notebook; it is replaced only if its content changed, and whole or not at all.
@@ -43,7 +43,7 @@ def execute_and_normalise(path: str | Path, timeout: int = CELL_TIMEOUT) -> bool
         LabError: the file is no notebook, or a cell failed; the file is left as it was.
     """
     path = Path(path)
-    text = normalised_text(_execute(read(path), path, timeout))
+    text = normalized_text(_execute(read(path), path, timeout))
     if text == path.read_text("utf-8"):
         return False
     atomic_write(path, text)
@@ -144,12 +144,12 @@ def _execute(notebook: NotebookNode, path: Path, timeout: int) -> NotebookNode:
         raise LabError(f"{shown(path)}, {where}: {problem(error, timeout)}") from None
 
 
-def normalised_text(notebook: NotebookNode) -> str:
-    """The content of the notebook's file once normalised."""
-    return nbformat.writes(normalise(notebook)).rstrip("\n") + "\n"
+def normalized_text(notebook: NotebookNode) -> str:
+    """The content of the notebook's file once normalized."""
+    return nbformat.writes(normalize(notebook)).rstrip("\n") + "\n"
 
 
-def normalise(notebook: NotebookNode) -> NotebookNode:
+def normalize(notebook: NotebookNode) -> NotebookNode:
     """A copy with only what its author wrote and what every run of it repeats; idempotent."""
     cells, seen, count = [], set(), 0
     for cell in notebook.cells:
@@ -165,7 +165,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             executed = cell.execution_count is not None and bool(cell.source.strip())
             count += executed
             clean.execution_count = count if executed else None
-            clean.outputs = _normalise_outputs(cell.outputs, clean.execution_count) if executed else []
+            clean.outputs = _normalize_outputs(cell.outputs, clean.execution_count) if executed else []
         cells.append(nbformat.from_dict(clean))
     metadata = {"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO}
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
@@ -181,7 +181,7 @@ def _unused_id(cell: NotebookNode, seen: set[str]) -> str:
     return candidate
 
 
-def _normalise_outputs(outputs: list[NotebookNode], execution_count: int) -> list[NotebookNode]:
+def _normalize_outputs(outputs: list[NotebookNode], execution_count: int) -> list[NotebookNode]:
     kept: list[NotebookNode] = []
     for output in map(nbformat.from_dict, outputs):
         match output.output_type:
@@ -200,29 +200,29 @@ def _normalise_outputs(outputs: list[NotebookNode], execution_count: int) -> lis
             case "error":
                 output.traceback = [f"{output.ename}: {output.evalue}"]  # the full one is full of paths
         kept.append(output)
-    return [_sanitise_output(output) for output in kept]
+    return [_sanitize_output(output) for output in kept]
 
 
-def _sanitise_output(output: NotebookNode) -> NotebookNode:
+def _sanitize_output(output: NotebookNode) -> NotebookNode:
     if output.output_type == "stream":
-        output.text = sanitise(output.text)
+        output.text = sanitize(output.text)
     elif output.output_type == "error":
-        output.evalue = sanitise(output.evalue)
-        output.traceback = [sanitise(line) for line in output.traceback]
+        output.evalue = sanitize(output.evalue)
+        output.traceback = [sanitize(line) for line in output.traceback]
     else:
-        output.data = {k: sanitise(v) if isinstance(v, str) else v for k, v in output.data.items()}
+        output.data = {k: sanitize(v) if isinstance(v, str) else v for k, v in output.data.items()}
     return nbformat.from_dict(output)
 
 
-def sanitise(text: str) -> str:
+def sanitize(text: str) -> str:
     """Blank what differs between two good runs, by the same patterns as nbval."""
-    for pattern, replacement in sanitise_patterns():
+    for pattern, replacement in sanitize_patterns():
         text = re.sub(pattern, replacement, text)
     return text
 
 
 @cache
-def sanitise_patterns() -> tuple[tuple[str, str], ...]:
+def sanitize_patterns() -> tuple[tuple[str, str], ...]:
     """The (regex, replacement) pairs of tests/nbval_sanitize.cfg, read as nbval reads them."""
     text = (ROOT / "tests" / "nbval_sanitize.cfg").read_text("utf-8")
     return tuple(re.findall(r"^regex: (.*)$\n^replace: (.*)$", text, flags=re.MULTILINE))

@@ -63,7 +63,7 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
     posts = _draw_prompts(config)
     rng = random.Random(f"demonstrations/{config.seed}")
     write_rows(
-        files.DATA / "demonstrations.jsonl",
+        files.data_folder() / "demonstrations.jsonl",
         [
             Demonstration(id=f"demo-{i:05}", prompt=post.prompt, completion=" " + write_human_summary(post, rng))
             for i, post in enumerate(posts["demonstrations"])
@@ -71,11 +71,11 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
     )
     for split, name in (("train", "prompts"), ("heldout", "heldout")):
         rows = [Prompt(id=f"{split}-{i:05}", prompt=post.prompt) for i, post in enumerate(posts[name])]
-        write_rows(files.DATA / "prompts" / f"{split}.jsonl", rows)
+        write_rows(files.data_folder() / "prompts" / f"{split}.jsonl", rows)
 
 
 def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
-    """Let WRITERS write four completions of each prompt, pair them, have them labelled, and write the pairs of each
+    """Let WRITERS write four completions of each prompt, pair them, have them labeled, and write the pairs of each
     split and the ratings. Yields {"split", "pairs"} as each split is done."""
     posts = _draw_prompts(config)
     for number, (split, wanted) in enumerate(zip(SPLITS, config.pairs, strict=True)):
@@ -89,8 +89,8 @@ def collect_preferences(shared: SharedBase, config: CollectionConfig = Collectio
         rng = random.Random(f"labels/{split}/{config.seed}")
         pairs = list(_label(prompts, written, split, rng))[:wanted]
         if len(pairs) < wanted:
-            raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labelled: raise prompts_per_pair")
-        write_rows(files.DATA / "preferences" / f"{split}.jsonl", pairs)
+            raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labeled: raise prompts_per_pair")
+        write_rows(files.data_folder() / "preferences" / f"{split}.jsonl", pairs)
         if split == "train":
             _collect_ratings(pairs[: config.rated], config)
         yield {"split": split, "pairs": len(pairs)}
@@ -120,10 +120,10 @@ def compared(
     if a[0].strip() == b[0].strip() or not a[0].strip() or not b[0].strip():
         return None
     annotator = rng.choice(list(ANNOTATORS.values()))
-    judgement = choose(annotator, score(prompt, a[0]), score(prompt, b[0]), rng)
-    if judgement.choice not in ("a", "b"):
+    judgment = choose(annotator, score(prompt, a[0]), score(prompt, b[0]), rng)
+    if judgment.choice not in ("a", "b"):
         return None
-    (chosen, winner), (rejected, loser) = (a, b) if judgement.choice == "a" else (b, a)
+    (chosen, winner), (rejected, loser) = (a, b) if judgment.choice == "a" else (b, a)
     return Preference(
         prompt=prompt,
         chosen=chosen,
@@ -131,7 +131,7 @@ def compared(
         id=id,
         source=f"{winner}>{loser}",
         annotator=annotator.name,
-        strength=judgement.strength,
+        strength=judgment.strength,
         split=split,
     )
 
@@ -140,7 +140,7 @@ def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> N
     """Every annotator's absolute rating of the chosen and the rejected completion of some pairs."""
     rng = random.Random(f"ratings/{config.seed}")
     write_rows(
-        files.DATA / "ratings.jsonl",
+        files.data_folder() / "ratings.jsonl",
         [
             Rating(
                 id=f"{pair.id}-{which}",
@@ -193,13 +193,13 @@ def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -
         )
         if len(rows) == n:
             break
-    write_rows(files.DATA / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
+    write_rows(files.data_folder() / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
 
 
 def ship(name: str) -> Path:
     """Copy the tiny profile's own artifact to `data/adapters/`, without its date; returns the new folder."""
     source = Artifacts("tiny").find(name).path
-    target = files.DATA / "adapters" / name
+    target = files.data_folder() / "adapters" / name
     with files.atomic_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         manifest = json.loads((folder / "artifact.json").read_text("utf-8"))
@@ -211,7 +211,9 @@ def ship(name: str) -> Path:
 def write_checksums() -> None:
     """Write data/checksums.txt, in the format of sha256sum, over every shipped file but itself and the cards."""
     shipped = sorted(
-        path for path in files.DATA.rglob("*") if path.is_file() and path.suffix in (".jsonl", ".json", ".safetensors")
+        path
+        for path in files.data_folder().rglob("*")
+        if path.is_file() and path.suffix in (".jsonl", ".json", ".safetensors")
     )
-    lines = [f"{files.sha256(path)}  {path.relative_to(files.DATA).as_posix()}\n" for path in shipped]
-    files.atomic_write(files.DATA / "checksums.txt", "".join(lines))
+    lines = [f"{files.sha256(path)}  {path.relative_to(files.data_folder()).as_posix()}\n" for path in shipped]
+    files.atomic_write(files.data_folder() / "checksums.txt", "".join(lines))

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from .. import files
-from ..evaluation.policies import best_possible, completion_loss, pair_scores, sample
+from ..evaluation.policies import completion_loss, sample
+from ..evaluation.reward_models import best_possible, pair_scores
 from ..labeling.judges import longer_judge, reading_judge, relabel
 from ..models.profiles import Profile
 from ..models.shared_base import POLICY, REFERENCE, SharedBase
@@ -25,9 +26,10 @@ from ..preferences import Demonstration, Preference, load_preferences, read_prom
 from ..runs.artifacts import Artifacts
 from ..training.dpo import train_dpo
 from ..training.grpo import train_in_groups
-from ..training.ppo import PPOConfig, train_ppo
+from ..training.ppo_config import PPOConfig
 from ..training.reinforce import train_reinforce
 from ..training.sft import train_sft
+from ..training.train_ppo import train_ppo
 from .collect_data import SAMPLING, compared
 from .overoptimization import Proxy, steps_for, train_proxy
 from .runner import Experiment, short
@@ -118,7 +120,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Alignment(Experiment):
+class DirectAlignment(Experiment):
     """What is in the experiment, and how each part of it is made."""
 
     FOLDER = "alignment"

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from .. import files
-from ..evaluation.policies import accuracy_over_seeds, right
+from ..evaluation.reward_models import accuracy_over_seeds, right
 from ..formulas.overoptimization import gain_curve
 from ..formulas.statistics import Interval, bootstrap_interval, paired_difference_over_seeds
 from ..simulation.gold import gold_reward
-from .direct_alignment import NEW, Again, Alignment, Run, Teacher
+from .direct_alignment import NEW, Again, DirectAlignment, Run, Teacher
 from .overoptimization import Kind
 from .overoptimization_results import Curve, Pool, best_of_n_curve
 from .runner import Origin, load_shipped
@@ -176,7 +176,7 @@ def ways_table(results: Results, pool: Pool) -> pd.DataFrame:
 def teachers_table(results: Results, pool: Pool, beta: float) -> pd.DataFrame:
     """What each teacher's labels are worth: a row for each, people first.
 
-    Columns: agreement (how often it agrees with the person who labelled a pair, a tie counting half; seeds pooled),
+    Columns: agreement (how often it agrees with the person who labeled a pair, a tie counting half; seeds pooled),
     accuracy (of the reward models trained on its labels, on people's test pairs) and gain (in gold reward, of PPO on
     these), each with _low and _high; words (of the policies' texts).
     """
@@ -221,7 +221,7 @@ def judges_table(results: Results) -> pd.DataFrame:
 # --- Files --------------------------------------------------------------------
 
 
-def write_results(experiment: Alignment, folder: Path) -> None:
+def write_results(experiment: DirectAlignment, folder: Path) -> None:
     """Write what a whole experiment found into `folder`, as the four files."""
     plan, seeds = experiment.plan, range(experiment.plan.seeds)
     runs = plan.runs + plan.taught + plan.rounds

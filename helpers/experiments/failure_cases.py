@@ -37,7 +37,7 @@ CASES = [
         name="case-1",
         cause="the reward has the wrong sign",
         sign="The reward rises, further than in the healthy run, while responses shrink from 27 tokens to 7: PPO "
-        "maximises what it is given, and the reward model dislikes fragments most of all. The curve alone cannot tell; "
+        "maximizes what it is given, and the reward model dislikes fragments most of all. The curve alone cannot tell; "
         "the samples do.",
         broken="reward = -score",
         right="reward = score",
@@ -97,7 +97,7 @@ CASES = [
     ),
     Case(
         name="case-8",
-        cause="the reward was not normalised",
+        cause="the reward was not normalized",
         sign="The reward stands near 10 from the start, and the value loss at 16. Then responses shrink to a single "
         "</s>. The value head begins at 0, so every token seems to earn about 10, later ones more than earlier ones "
         "(lambda is below 1); whitened, that says: late is good. The surest way to be at the end is to end.",

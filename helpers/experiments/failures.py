@@ -13,13 +13,16 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from ..formulas.objectives import kl_penalised_rewards
+from ..formulas.objectives import kl_penalized_rewards
 from ..models.generation import pad_right
 from ..models.profiles import Profile
 from ..models.shared_base import SharedBase
 from ..runs import recordings, stages
 from ..training import ppo
-from ..training.ppo import PPO, Formulas, PPOConfig, Reward
+from ..training.losses import Losses
+from ..training.ppo import PPO
+from ..training.ppo_config import PPOConfig
+from ..training.rewards import Reward
 
 # --- The broken lines ---------------------------------------------------------
 
@@ -29,12 +32,12 @@ def _turned_round(shared: SharedBase) -> Reward:
 
 
 def _shifted(shared: SharedBase) -> Reward:
-    """Bradley-Terry's loss is the same for r and r + 10: only normalisation takes such a constant out."""
+    """Bradley-Terry's loss is the same for r and r + 10: only normalization takes such a constant out."""
     return lambda prompts, completions: shared.reward(prompts, completions) + 10
 
 
 def _score_in_last_column(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, beta: float) -> Tensor:
-    rewards = kl_penalised_rewards(torch.zeros_like(scores), logprobs, ref_logprobs, mask, beta)
+    rewards = kl_penalized_rewards(torch.zeros_like(scores), logprobs, ref_logprobs, mask, beta)
     rewards[:, -1] += scores * mask[:, -1]  # at padding it is lost
     return rewards
 
@@ -67,13 +70,13 @@ class _FastValueHead(PPO):
 class Break:
     """What differs from a healthy run.
 
-    config: settings of PPO. reward: made from the shared base. formulas: of the mathematics. replaced: name in
+    config: settings of PPO. reward: made from the shared base. losses: of the mathematics. replaced: name in
     `training.ppo` -> what stands there instead. prepare: what is done to the shared base before the run.
     """
 
     config: Mapping[str, float] = field(default_factory=dict)
     reward: Callable[[SharedBase], Reward] | None = None
-    formulas: Formulas = Formulas()
+    losses: Losses = Losses()
     replaced: Mapping[str, object] = field(default_factory=dict)
     prepare: Callable[[SharedBase], None] = lambda shared: None
 
@@ -81,7 +84,7 @@ class Break:
 BREAKS = {
     "case-0": Break(),
     "case-1": Break(reward=_turned_round),
-    "case-2": Break(formulas=Formulas(kl_penalised_rewards=_score_in_last_column)),
+    "case-2": Break(losses=Losses(kl_penalized_rewards=_score_in_last_column)),
     "case-3": Break(replaced={"pad_left": _padded_right}),
     "case-4": Break(replaced={"PPO": _FastValueHead}),
     "case-5": Break({"missing_eos_penalty": 0.0}),
@@ -106,7 +109,7 @@ def run(profile: Profile, name: str, *, record: str | None = None, **settings) -
         for function, instead in case.replaced.items():
             broken.enter_context(patch.object(ppo, function, instead))
         yield from stages.ppo_with_gold(
-            profile, config, shared=shared, reward=reward, formulas=case.formulas, record=record, title=title
+            profile, config, shared=shared, reward=reward, losses=case.losses, record=record, title=title
         )
 
 

@@ -14,7 +14,8 @@ from typing import Literal
 
 import torch
 
-from ..evaluation.policies import pair_scores, sample
+from ..evaluation.policies import sample
+from ..evaluation.reward_models import pair_scores
 from ..models.generation import pad_left
 from ..models.loading import prompt_ids
 from ..models.profiles import Profile
@@ -22,12 +23,14 @@ from ..models.shared_base import REFERENCE, SharedBase
 from ..preferences import Preference, load_preferences, read_prompts
 from ..runs.artifacts import Artifacts
 from ..simulation.gold import gold_reward
-from ..training.ppo import PPOConfig, Reward, train_ppo, weighted_sum
+from ..training.ppo_config import PPOConfig
 from ..training.reward_model import train_reward_model
+from ..training.rewards import Reward, weighted_sum
+from ..training.train_ppo import train_ppo
 from .runner import Experiment, short
 
 READ = 8  # prompts of which the texts of every policy are kept
-A_WORD = 0.05  # the length penalty, sd of the reward model a word
+LENGTH_PENALTY = 0.05  # the length penalty, sd of the reward model a word
 
 Kind = tuple[int, float]  # labels, and which part of them is turned round
 Shape = Literal["", "ensemble", "length penalty"]
@@ -53,7 +56,7 @@ class Proxy:
         """Its labels, drawn from `rows`; with noise, chosen and rejected are exchanged in so many."""
         rng = random.Random(self.seed)
         drawn = rng.sample(list(rows), self.labels)
-        return [_turned(row) if rng.random() < self.noise else row for row in drawn]
+        return [_flipped(row) if rng.random() < self.noise else row for row in drawn]
 
     def train(self, profile: Profile, folder: Path) -> Iterator[dict]:
         """Train it and write it into `folder`; yields and returns as `train_reward_model`."""
@@ -67,13 +70,13 @@ def steps_for(labels: int) -> int:
 
 def train_proxy(profile: Profile, pairs: Sequence[Preference], seed: int, steps: int, folder: Path) -> Iterator[dict]:
     """Train a reward model on `pairs` and write it into `folder`; yields and returns as `train_reward_model`."""
-    # One scale for all: normalised on the same texts, and not on the labels that each has seen.
+    # One scale for all: normalized on the same texts, and not on the labels that each has seen.
     validation = load_preferences("validation")[:256]
     reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
     return train_reward_model(profile, pairs, seed=seed, steps=steps, reference=reference, output=folder)
 
 
-def _turned(row: Preference) -> Preference:
+def _flipped(row: Preference) -> Preference:
     return replace(row, chosen=row.rejected, rejected=row.chosen)
 
 
@@ -81,8 +84,8 @@ def _turned(row: Preference) -> Preference:
 class Run:
     """A run of PPO against a proxy.
 
-    shape: "ensemble" for the lowest score of all seeds' reward models of the kind, "length penalty" for A_WORD off the
-    score for each word.
+    shape: "ensemble" for the lowest score of all seeds' reward models of the kind, "length penalty" for
+    LENGTH_PENALTY off the score for each word.
     """
 
     proxy: Proxy
@@ -116,9 +119,9 @@ class Plan:
     @property
     def runs(self) -> list[Run]:
         remedied = [Proxy(self.remedied, seed) for seed in range(self.seeds)]
-        penalised = [Run(proxy, beta) for beta, proxy in product(self.betas, remedied)]
+        penalized = [Run(proxy, beta) for beta, proxy in product(self.betas, remedied)]
         shaped = [Run(proxy, shape=shape) for shape, proxy in product(("ensemble", "length penalty"), remedied)]
-        return [*map(Run, self.proxies), *penalised, *shaped]
+        return [*map(Run, self.proxies), *penalized, *shaped]
 
     @property
     def heldout(self) -> list[str]:
@@ -126,7 +129,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Sweep(Experiment):
+class Overoptimization(Experiment):
     """What is in a sweep, and how each part of it is made."""
 
     FOLDER = "sweep"
@@ -228,5 +231,9 @@ def _shaped(shape: Shape, rewards: Sequence[Reward], seed: int) -> Reward:
     if shape == "ensemble":
         return lambda prompts, texts: torch.stack([reward(prompts, texts) for reward in rewards]).amin(dim=0)
     if shape == "length penalty":
-        return weighted_sum((1.0, rewards[seed]), (-A_WORD, lambda _, texts: [len(text.split()) for text in texts]))
+        return weighted_sum((1.0, rewards[seed]), (-LENGTH_PENALTY, _words))
     return rewards[seed]
+
+
+def _words(prompts: Sequence[str], texts: Sequence[str]) -> list[float]:
+    return [len(text.split()) for text in texts]

@@ -24,17 +24,17 @@ from ..formulas.overoptimization import (
     Fit,
     Form,
     Gains,
-    best_of_n_chances,
     best_of_n_means,
+    best_of_n_probabilities,
     fit,
     gain_curve,
     turning_points,
 )
 from ..formulas.statistics import Interval, paired_difference_over_seeds
-from .overoptimization import READ, Kind, Proxy, Run, Sweep
+from .overoptimization import READ, Kind, Overoptimization, Proxy, Run
 from .runner import Origin, load_shipped
 
-NAME = "overoptimisation"
+NAME = "overoptimization"
 Measure = Literal["gold", "proxy"]
 
 
@@ -133,7 +133,7 @@ def name_of(kind: Kind) -> str:
 
 
 def best_of_n_curve(
-    pool: Pool, kind: Kind, sizes: Sequence[int], chances: Callable[[int, int], ArrayLike] = best_of_n_chances
+    pool: Pool, kind: Kind, sizes: Sequence[int], chances: Callable[[int, int], ArrayLike] = best_of_n_probabilities
 ) -> Curve:
     """Best-of-n by the reward models of a kind, for each n of `sizes`."""
     scores = pool.of_kind(kind)
@@ -204,7 +204,7 @@ def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, s
 # --- Files --------------------------------------------------------------------
 
 
-def write_results(sweep: Sweep, folder: Path) -> None:
+def write_results(sweep: Overoptimization, folder: Path) -> None:
     """Write what a whole sweep found into `folder`, as the three files."""
     scores = [
         asdict(proxy) | {what: sweep.read(f"{what}, {proxy.name}") for what in ("scores", "margins")}

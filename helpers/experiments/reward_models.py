@@ -73,7 +73,7 @@ def name_of(config: BaseConfig) -> str:
 
 
 @dataclass(frozen=True)
-class RewardStudy(Experiment):
+class RewardModels(Experiment):
     """What is in the study, and how each part of it is made."""
 
     FOLDER = "reward_study"
@@ -169,7 +169,7 @@ class RewardStudy(Experiment):
             for _ in train_base(self._base_folder(name), config):
                 pass
         profile = self._profile(Variant(0, 0, self.profile.lora_rank, base=name))
-        model = load_base(profile, quantise=False)
+        model = load_base(profile, quantize=False)
         size = {"hidden": model.config.hidden_size, "layers": model.config.num_hidden_layers}
         losses = heldout_loss(model, load_tokenizer(profile))
         return {"base": name, **size, "parameters": model.num_parameters()} | losses

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from .. import files
-from ..evaluation.policies import accuracy_gain_over_seeds, accuracy_over_seeds
+from ..evaluation.reward_models import accuracy_gain_over_seeds, accuracy_over_seeds
 from ..files import LabError
 from ..formulas.statistics import verdict
-from .reward_models import COSTS, FULL, OWN, Margin, RewardStudy, Variant
+from .reward_models import COSTS, FULL, OWN, Margin, RewardModels, Variant
 from .runner import Origin, load_shipped
 
 NAME = "reward_study"
@@ -119,7 +119,7 @@ def _compared(margins: np.ndarray, plain: np.ndarray) -> dict:
 # --- Files --------------------------------------------------------------------
 
 
-def write_results(study: RewardStudy, folder: Path) -> None:
+def write_results(study: RewardModels, folder: Path) -> None:
     """Write what a whole study found into `folder`, as the four files."""
     rates, bases = (
         [study.read(part) for part in study.phases[0] if part.startswith(f"{what}, ")] for what in ("rate", "base")

@@ -62,7 +62,7 @@ def _zero_padding(x: Tensor, mask: Tensor) -> Tensor:
 # --- Supervised fine-tuning ---------------------------------------------------
 
 
-def supervised_loss(logprobs: Tensor, mask: Tensor) -> Tensor:
+def sft_loss(logprobs: Tensor, mask: Tensor) -> Tensor:
     """Mean of -log-probability over the completions' tokens, a scalar in nats a token (Ouyang et al. 2022, step 1).
 
     `logprobs` (batch, length): of every token that stands in the text, whoever wrote it. `mask` (batch, length): true
@@ -100,7 +100,7 @@ def margin_loss(chosen: Tensor, rejected: Tensor, margin: Tensor) -> Tensor:
     return bradley_terry_loss(chosen - margin, rejected)
 
 
-def normalise_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) -> Tensor:
+def normalize_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) -> Tensor:
     """Reward-model scores on a scale where `mean` is 0 and one `std` is 1.
 
     Bradley-Terry fixes scores only up to a constant; Stiennon et al. 2020 therefore make the reference
@@ -112,7 +112,7 @@ def normalise_scores(scores: Tensor, mean: float | Tensor, std: float | Tensor) 
 def conservative_score(scores: Tensor, weight: float) -> Tensor:
     """One score from an ensemble of reward models, lower where they disagree: (members, batch) -> (batch,).
 
-    Mean minus `weight` times the variance over the members (uncertainty-weighted optimisation, Coste et al. 2024): a
+    Mean minus `weight` times the variance over the members (uncertainty-weighted optimization, Coste et al. 2024): a
     policy that exploits the mistakes of one member finds the others against it.
     """
     return scores.mean(dim=0) - weight * scores.var(dim=0, correction=0)
@@ -187,7 +187,7 @@ def kl_k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     return torch.expm1(log_ratio) - log_ratio  # expm1 keeps the digits that exp(x) - 1 loses near 0
 
 
-def kl_penalised_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, beta: float) -> Tensor:
+def kl_penalized_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, beta: float) -> Tensor:
     """Reward of each token: -beta * log(policy / reference), plus the score at the last real token.
 
     `scores`: (batch,); the rest and the result: (batch, response), 0 at padding. Summed over a response it is
@@ -260,7 +260,7 @@ def group_advantages(rewards: Tensor, scaled: bool) -> Tensor:
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95) -> tuple[Tensor, Tensor]:
-    """Generalised advantage estimation: (advantages, returns), each (batch, response), 0 at padding.
+    """Generalized advantage estimation: (advantages, returns), each (batch, response), 0 at padding.
 
     delta_t = r_t + gamma V_{t+1} - V_t and A_t = delta_t + gamma lam A_{t+1} (Schulman et al. 2016, sec. 3);
     the value after the last real token is 0. The returns A_t + V_t are the targets of the value loss.
@@ -307,7 +307,7 @@ def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask
 # --- Preferences without sampling ---------------------------------------------
 
 
-def best_policy(ref_logprobs: Tensor, rewards: Tensor, beta: float) -> Tensor:
+def optimal_policy(ref_logprobs: Tensor, rewards: Tensor, beta: float) -> Tensor:
     """The policy of most E[r] - beta KL(policy || reference): log of reference * exp(r / beta) / Z, (completions,).
 
     `ref_logprobs`, `rewards`: (completions,), of a finite set of completions of one prompt, whose probabilities sum to
@@ -317,7 +317,7 @@ def best_policy(ref_logprobs: Tensor, rewards: Tensor, beta: float) -> Tensor:
     return (ref_logprobs + rewards / beta).log_softmax(dim=0)
 
 
-def implied_reward(logprobs: Tensor, ref_logprobs: Tensor, beta: float) -> Tensor:
+def implicit_reward(logprobs: Tensor, ref_logprobs: Tensor, beta: float) -> Tensor:
     """The reward for which a policy is the best one: (completions,) of one prompt, mean 0.
 
     beta * log(policy / reference), up to a constant, beta log Z(x), that nobody can know from the policy (Rafailov et

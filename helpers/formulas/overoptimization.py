@@ -1,4 +1,4 @@
-"""Overoptimisation: a policy pressed against a proxy reward, and what becomes of the gold reward meanwhile.
+"""Overoptimization: a policy pressed against a proxy reward, and what becomes of the gold reward meanwhile.
 
 Distance from the first policy is d = sqrt(KL), KL in nats. Best-of-n moves it by choosing, PPO by training.
 
@@ -31,7 +31,7 @@ COLUMNS: dict[Form, Callable[[np.ndarray], np.ndarray]] = {
 # --- Best-of-n ----------------------------------------------------------------
 
 
-def best_of_n_chances(pool: int, n: int) -> np.ndarray:
+def best_of_n_probabilities(pool: int, n: int) -> np.ndarray:
     """How likely each rank of a pool, its best first, is to be the best of n drawn from it: (pool,), sum 1.
 
     Rank i (from 0) is the best of n if it is drawn and the n - 1 others come from the pool - 1 - i below it:
@@ -45,7 +45,7 @@ def best_of_n_means(
     proxy: ArrayLike,
     measured: ArrayLike,
     sizes: Sequence[int],
-    chances: Callable[[int, int], ArrayLike] = best_of_n_chances,
+    chances: Callable[[int, int], ArrayLike] = best_of_n_probabilities,
 ) -> np.ndarray:
     """The expected `measured` of the sample that the proxy likes best among n, for each n of `sizes`: (prompts, sizes).
 

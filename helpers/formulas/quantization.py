@@ -7,7 +7,7 @@ levels, which lie where normally distributed weights are dense.
 import torch
 from torch import Tensor
 
-# Dettmers et al. 2023, appendix E; tests/formulas/test_quantization.py derives them from the quantiles of a normal distribution.
+# Dettmers et al. 2023, appendix E; tests/formulas/test_quantization.py derives them from a normal distribution.
 NF4_LEVELS = torch.tensor(
     [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453]
     + [-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0]
@@ -16,7 +16,7 @@ NF4_LEVELS = torch.tensor(
 )
 
 
-def quantise_nf4(weight: Tensor, block: int = 64) -> tuple[Tensor, Tensor]:
+def quantize_nf4(weight: Tensor, block: int = 64) -> tuple[Tensor, Tensor]:
     """Codes 0 ... 15 of the nearest levels, in the shape of `weight`, and the absmax of each block, (blocks,).
 
     Blocks are runs of `block` numbers of the flattened weight (Dettmers et al. 2023, section 2). Raises RuntimeError
@@ -30,7 +30,7 @@ def quantise_nf4(weight: Tensor, block: int = 64) -> tuple[Tensor, Tensor]:
     return torch.bucketize(scaled, midpoints).reshape(weight.shape), absmax
 
 
-def dequantise_nf4(codes: Tensor, absmax: Tensor) -> Tensor:
+def dequantize_nf4(codes: Tensor, absmax: Tensor) -> Tensor:
     """The numbers that the codes stand for: level times absmax of the block, float32, in the shape of `codes`."""
     blocks = NF4_LEVELS.to(codes.device)[codes].reshape(len(absmax), -1)
     return (blocks * absmax.unsqueeze(1)).reshape(codes.shape)

@@ -178,7 +178,7 @@ def accuracy_interval(correct: ArrayLike, level: float = 0.95) -> Interval:
 # --- Annotators ---------------------------------------------------------------
 
 
-def standardise_ratings(ratings: ArrayLike) -> np.ndarray:
+def standardize_ratings(ratings: ArrayLike) -> np.ndarray:
     """Each annotator's ratings with mean 0 and standard deviation 1: (texts, annotators), the same shape as given.
 
     It takes out everyone's own offset and slope. Somebody who rates all texts alike gets 0 everywhere.
@@ -205,9 +205,9 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def win_rate_with_ties(choices: Sequence[str]) -> float:
-    """Share of judged comparisons that "a" wins, a tie being half a win; "skip" is no judgement.
+    """Share of judged comparisons that "a" wins, a tie being half a win; "skip" is no judgment.
 
-    `choices`: (n,) of "a", "b", "tie" and "skip", at least one of them a judgement.
+    `choices`: (n,) of "a", "b", "tie" and "skip", at least one of them a judgment.
     """
     count = Counter(choices)
     judged = count["a"] + count["b"] + count["tie"]
@@ -293,9 +293,9 @@ def verdict(interval: Interval, reference: float = 0.0) -> str:
 def _wilson_interval(p: float, n: int, level: float) -> Interval:
     """Wilson's score interval of a share `p`. It allows half successes, which scipy's `proportion_ci` does not."""
     z = stats.norm.ppf((1 + level) / 2)
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return Interval(p, float(max(0.0, centre - half_width)), float(min(1.0, centre + half_width)), n)
+    return Interval(p, float(max(0.0, center - half_width)), float(min(1.0, center + half_width)), n)
 
 
 def _finite(values: ArrayLike, name: str, dimensions: int = 1, minimum: int = 1) -> np.ndarray:

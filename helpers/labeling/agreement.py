@@ -26,7 +26,7 @@ from .session import YOU
 from .store import Label, LabelStore, TextRating, pair_digest
 
 MINIMUM = 10
-Judgements = Mapping[tuple[str, str, str], str]  # (prompt, first, second): "first", "second" or "tie"
+Judgments = Mapping[tuple[str, str, str], str]  # (prompt, first, second): "first", "second" or "tie"
 AGREEMENT = ("n", "agree", "low", "high", "kappa", "kappa_low", "kappa_high", "note")
 
 
@@ -43,7 +43,7 @@ def agreement(store: LabelStore, annotator: str = YOU, classmates: Iterable[Pref
     annotator is asked again, and are left out elsewhere.
     """
     labels = first_answers(store, annotator=annotator)
-    mine = judgements(labels)
+    mine = judgments(labels)
     scored = _scored(labels)
     judges = {"gold reward": _gold(scored)} | {name: _simulated(name, scored) for name in ANNOTATORS}
     rows = {"yourself, asked again": compared(*_asked_again(store.labels(annotator)))}
@@ -53,14 +53,14 @@ def agreement(store: LabelStore, annotator: str = YOU, classmates: Iterable[Pref
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(AGREEMENT)).rename_axis("with")
 
 
-def judgements(answers: Iterable[Label | Preference]) -> Judgements:
+def judgments(answers: Iterable[Label | Preference]) -> Judgments:
     """Answers by pair, whatever the order of its texts; of several to one pair the last counts. Skips are left out."""
     found = {}
     for answer in answers:
         if isinstance(answer, Preference):
-            found.update([_judgement(Pair.of(answer), "a")])
+            found.update([_judgment(Pair.of(answer), "a")])
         elif answer.choice != "skip":
-            found.update([_judgement(answer.pair, answer.choice)])
+            found.update([_judgment(answer.pair, answer.choice)])
     return found
 
 
@@ -92,7 +92,7 @@ def compared(mine: Sequence[str], theirs: Sequence[str]) -> tuple:
     return n, *share[:3], *kappa[:3], note
 
 
-def _judgement(pair: Pair, choice: str) -> tuple[tuple[str, str, str], str]:
+def _judgment(pair: Pair, choice: str) -> tuple[tuple[str, str, str], str]:
     texts = {"a": pair.completion_a, "b": pair.completion_b}
     first, second = sorted(texts, key=lambda side: hashlib.sha256(texts[side].encode()).digest())
     return (pair.prompt, texts[first], texts[second]), {first: "first", second: "second", "tie": "tie"}[choice]
@@ -103,7 +103,7 @@ def _asked_again(labels: Iterable[Label]) -> tuple[list[str], list[str]]:
     by_pair = defaultdict(list)
     for label in labels:
         if label.choice != "skip":
-            by_pair[pair_digest(label.pair)].append(_judgement(label.pair, label.choice)[1])
+            by_pair[pair_digest(label.pair)].append(_judgment(label.pair, label.choice)[1])
     twice = [answers[:2] for answers in by_pair.values() if len(answers) > 1]
     return [first for first, _ in twice], [second for _, second in twice]
 
@@ -116,22 +116,22 @@ def _scored(labels: Iterable[Label]) -> list[tuple[Pair, GoldScore, GoldScore]]:
     ]
 
 
-def _gold(scored: Iterable[tuple[Pair, GoldScore, GoldScore]]) -> Judgements:
+def _gold(scored: Iterable[tuple[Pair, GoldScore, GoldScore]]) -> Judgments:
     return dict(
-        _judgement(pair, "a" if a.total > b.total else "b" if b.total > a.total else "tie") for pair, a, b in scored
+        _judgment(pair, "a" if a.total > b.total else "b" if b.total > a.total else "tie") for pair, a, b in scored
     )
 
 
-def _simulated(name: str, scored: Iterable[tuple[Pair, GoldScore, GoldScore]]) -> Judgements:
+def _simulated(name: str, scored: Iterable[tuple[Pair, GoldScore, GoldScore]]) -> Judgments:
     choices = [(p, choose(ANNOTATORS[name], a, b, random.Random(f"{name}/{pair_digest(p)}"))) for p, a, b in scored]
-    return dict(_judgement(pair, judgement.choice) for pair, judgement in choices if judgement.choice != "skip")
+    return dict(_judgment(pair, judgment.choice) for pair, judgment in choices if judgment.choice != "skip")
 
 
-def _by_annotator(rows: Iterable[Preference], but: str) -> dict[str, Judgements]:
+def _by_annotator(rows: Iterable[Preference], but: str) -> dict[str, Judgments]:
     by_name = defaultdict(list)
     for row in rows:
         by_name[row.annotator].append(row)
-    return {f"classmate {name}": judgements(by_name[name]) for name in sorted(by_name) if name != but}
+    return {f"classmate {name}": judgments(by_name[name]) for name in sorted(by_name) if name != but}
 
 
 # --- Habits -------------------------------------------------------------------

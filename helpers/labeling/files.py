@@ -25,7 +25,7 @@ DEMO = "demo"  # the scripted annotator of data/labels/demo.jsonl
 
 
 def first_answers(store: LabelStore, pairs: Sequence[Pair] | None = None, annotator: str = YOU) -> list[Label]:
-    """The annotator's first answer to each pair (to all that were labelled if None), ties and skips among them."""
+    """The annotator's first answer to each pair (to all that were labeled if None), ties and skips among them."""
     wanted = None if pairs is None else {pair_digest(pair) for pair in pairs}
     first: dict[str, Label] = {}
     for label in store.labels(annotator):
@@ -40,7 +40,7 @@ def export_preferences(
     """The annotator's choices as preference rows; write them with `write_rows`.
 
     Only the first answer to a pair counts: a repeat is there to be compared with it. Ties and skips are left out,
-    since a preference row cannot say them; `count_answers` counts them. pairs: None for all that were labelled.
+    since a preference row cannot say them; `count_answers` counts them. pairs: None for all that were labeled.
     """
     labels = [label for label in first_answers(store, pairs, annotator) if label.choice in ("a", "b")]
     times = Counter(label.pair.id for label in labels)  # two files may call different pairs by one id
@@ -84,8 +84,8 @@ def count_answers(store: LabelStore, pairs: Sequence[Pair] | None = None, annota
 def import_preferences(store: LabelStore, rows: Iterable[Preference], pairs: Iterable[Pair] = ()) -> int:
     """Put preference rows into the store, each under its own annotator; returns how many were new.
 
-    pairs: a session on these pairs then takes them as labelled; other rows become pairs of their own, whose a is
-    the chosen text. A pair that the annotator has labelled already is left as it is.
+    pairs: a session on these pairs then takes them as labeled; other rows become pairs of their own, whose a is
+    the chosen text. A pair that the annotator has labeled already is left as it is.
     """
     known = {pair_digest(pair): pair for pair in pairs}
     imported = 0
@@ -220,6 +220,6 @@ def labels_or_demo(
     if len(own) >= minimum:
         print(f"Labels: {len(own)} of your own, by {annotator!r}{said}")
         return own
-    demo = read_preferences(files.DATA / "labels" / "demo.jsonl")
+    demo = read_preferences(files.data_folder() / "labels" / "demo.jsonl")
     print(f"Labels: {len(demo)} recorded ones of the demo annotator; your own: {len(own)} of {minimum} needed{said}")
     return demo

@@ -39,7 +39,7 @@ ANSWER = re.compile(r"\W*([AB])\b")
 def chat_judge(chat: Callable[[str], str], criteria: str = CRITERIA) -> Judge:
     """Any chat model as a judge. chat: a text in, its answer out.
 
-    Each pair is asked about twice, in both orders, since chat models favour a place: two different verdicts are a tie.
+    Each pair is asked about twice, in both orders, since chat models favor a place: two different verdicts are a tie.
     The judge raises LabError for an answer that is neither A nor B, with its beginning.
     """
 

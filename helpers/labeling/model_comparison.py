@@ -72,7 +72,7 @@ class _Candidate(NamedTuple):
 
 
 def model_pairs(samples: pd.DataFrame, n: int, seed: int = 0) -> list[Pair]:
-    """`n` pairs of texts that two models wrote to one prompt, or all there are if fewer; ready for a LabellingSession.
+    """`n` pairs of texts that two models wrote to one prompt, or all there are if fewer; ready for a LabelingSession.
 
     samples: columns model, prompt, completion; of several completions, a model's first meets the other's first, and
     so on. After any number of pairs, every two models have met equally often and every prompt has come equally often,

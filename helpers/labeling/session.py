@@ -130,7 +130,7 @@ class _Session:
         return random.Random("/".join(map(str, (self.seed, self.annotator, *what))))
 
 
-class LabellingSession(_Session):
+class LabelingSession(_Session):
     """Asks one annotator which completion of each pair is better.
 
     pairs: in the order in which they are asked; those that the annotator has answered are not asked again.
@@ -174,7 +174,7 @@ class LabellingSession(_Session):
         return self._add(self._asked(token), "tie")
 
     def skip(self, token: str | None = None) -> Label:
-        """No judgement; the pair is not asked again. As `choose`."""
+        """No judgment; the pair is not asked again. As `choose`."""
         return self._add(self._asked(token), "skip")
 
     def _add(self, question: Question, choice: str, strength: int = 0) -> Label:
@@ -210,7 +210,7 @@ class RatingSession(_Session):
     """Asks one annotator to rate each completion by itself, 1 (worst) to 7: the warm-up before comparing.
 
     The first half of the questions holds one completion of every pair, drawn at random, the second half the other
-    ones: the two never meet, and both halves hold the same posts. Arguments and errors: as `LabellingSession`.
+    ones: the two never meet, and both halves hold the same posts. Arguments and errors: as `LabelingSession`.
     """
 
     KIND = "ratings"
@@ -226,7 +226,7 @@ class RatingSession(_Session):
         return Progress(len(self._answers()), len(self.order))
 
     def rate(self, rating: int, token: str | None = None) -> TextRating:
-        """Rate the current completion; as `LabellingSession.choose`."""
+        """Rate the current completion; as `LabelingSession.choose`."""
         question = self._asked(token)
         return self.store.add_rating(
             TextRating(question.pair, question.side, self.annotator, self.id, rating, self._seconds)

@@ -127,7 +127,7 @@ class LabelStore:
 
     def __init__(self, path: Path | str | None = None, timeout: float = 10.0) -> None:
         """timeout: seconds to wait for another program that is writing."""
-        self.path = Path(path) if path is not None else files.WORK / "labels.sqlite"
+        self.path = Path(path) if path is not None else files.work_folder() / "labels.sqlite"
         self.timeout = timeout
 
     def add(self, label: Label) -> Label:
@@ -141,7 +141,7 @@ class LabelStore:
                 (label.annotator, pair_digest(label.pair)),
             ).fetchone()[0]
             if given != label.repeat:
-                raise AlreadyAnswered("this pair was labelled in another window meanwhile; the next one is shown")
+                raise AlreadyAnswered("this pair was labeled in another window meanwhile; the next one is shown")
             return self._insert(db, "labels", label, ("left", "choice", "strength", "seconds", "repeat"))
 
     def add_rating(self, rating: TextRating) -> TextRating:

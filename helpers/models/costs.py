@@ -13,12 +13,12 @@ from typing import Any
 
 from .profiles import Profile
 
-NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a number, double quantisation counted in (Dettmers et al. 2023, section 3)
+NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a number, double quantization counted in (Dettmers et al. 2023, section 3)
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 ROLES = 3  # adapters at one time: policy, reference, reward
 CONTEXT = 0.6e9  # CUDA's own: its context and kernels
 FILLED = 0.8  # part of the free memory that a generation batch may take; the rest is for the allocator's gaps
-UTILISATION = 0.4  # part of a GPU's stated speed that is reached: an assumption
+UTILIZATION = 0.4  # part of a GPU's stated speed that is reached: an assumption
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Shape:
 
     @property
     def linear(self) -> int:
-        """Weights in the linear layers of all blocks: those that are quantised, and that LoRA adapts."""
+        """Weights in the linear layers of all blocks: those that are quantized, and that LoRA adapts."""
         attention = 2 * self.hidden * (self.hidden + self.kv_width)
         return self.layers * (attention + 3 * self.hidden * self.intermediate)
 
@@ -109,8 +109,8 @@ def generation_row(shape: Shape, prompt: int, response: int, width: int) -> floa
 def saved_by_a_layer(shape: Shape, rank: int) -> int:
     """What the forward pass of a block keeps of a token for its backward pass, computing in 16 bits.
 
-    Counted with autograd's hooks on 4-bit models with peft's LoRA (tests/models/test_costs.py counts again). What LoRA and the
-    norms keep is float32: 32 hidden + 4 intermediate + 28 rank of it.
+    Counted with autograd's hooks on 4-bit models with peft's LoRA (tests/models/test_costs.py counts again). What LoRA
+    and the norms keep is float32: 32 hidden + 4 intermediate + 28 rank of it.
     """
     return 40 * shape.hidden + 10 * shape.intermediate + 28 * rank + 4 * shape.heads + 8
 
@@ -124,11 +124,11 @@ def memory(profile: Profile, shape: Shape, *, rows: int = 1, microbatch: int = 4
     logits = 5 * 4 * microbatch * profile.max_response_tokens * shape.vocabulary
     sampling = rows * generation_row(shape, profile.max_prompt_tokens, profile.max_response_tokens, width)
     return {
-        "base model": (NF4 if profile.quantise else width) * shape.linear + width * shape.other,
+        "base model": (NF4 if profile.quantize else width) * shape.linear + width * shape.other,
         "adapters of three roles": ROLES * adapter,
         "gradients and optimizer": adapter + (adapter // 2 if profile.paged_optimizer else 2 * adapter),
         "sampling, or a pass forward and back": max(sampling, tokens * kept + logits),
-        "one layer unpacked": 2 * width * largest if profile.quantise else 0.0,
+        "one layer unpacked": 2 * width * largest if profile.quantize else 0.0,
         "CUDA": CONTEXT,
     }
 
@@ -159,7 +159,7 @@ GPUS = {
 
 
 def seconds(profile: Profile, shape: Shape, gpu: GPU, *, batch: int, epochs: int) -> dict[str, float]:
-    """Seconds of an update by part, if a GPU reached `UTILISATION` of its stated speeds.
+    """Seconds of an update by part, if a GPU reached `UTILIZATION` of its stated speeds.
 
     A pass costs 2 operations a weight and token forward, and as many backward (LoRA needs no gradient of the weights),
     with gradient checkpointing as many again. A step of sampling reads every weight: packed, written out and read.
@@ -169,11 +169,11 @@ def seconds(profile: Profile, shape: Shape, gpu: GPU, *, batch: int, epochs: int
     held = sum(memory(profile, shape, rows=0).values())
     rows = rows_that_fit(shape, profile.max_prompt_tokens, profile.max_response_tokens, width, gpu.memory - held)
     steps = profile.max_response_tokens * -(-batch // rows)
-    read = shape.linear * (NF4 + 2 * width if profile.quantise else width) + width * shape.vocabulary * shape.hidden
-    forward = 2 * weights * tokens / (UTILISATION * gpu.speed)
+    read = shape.linear * (NF4 + 2 * width if profile.quantize else width) + width * shape.vocabulary * shape.hidden
+    forward = 2 * weights * tokens / (UTILIZATION * gpu.speed)
     prompts = forward * profile.max_prompt_tokens / profile.context
     return {
-        "sampling": prompts + steps * read / (UTILISATION * gpu.bandwidth),
+        "sampling": prompts + steps * read / (UTILIZATION * gpu.bandwidth),
         "reward, policy and reference": 3 * forward,
         "passes": epochs * (3 if profile.gradient_checkpointing else 2) * forward,
     }

@@ -41,7 +41,7 @@ from .generation import decoding_settings, pad_left, pad_right
 from .loading import (
     checkpoint_folder,
     download,
-    quantisation_config,
+    quantization_config,
     quiet,
     read_checkpoint,
     read_tokenizer,
@@ -313,7 +313,7 @@ class RoleModel(TransformersModel):
             raise LabError(f"there is no role {role!r} that completes text: use one of {', '.join(roles)}")
         self._shared, self._role = shared, role
         profile = shared.profile
-        base = _digest(_files_hash(checkpoint_folder(profile)), profile.compute_dtype, str(profile.quantise))
+        base = _digest(_files_hash(checkpoint_folder(profile)), profile.compute_dtype, str(profile.quantize))
         super().__init__(name, shared.peft, shared.tokenizer, kind="causal", format="plain", fingerprint=base)
 
     @property
@@ -379,15 +379,15 @@ def load_language_model(
     tokenizer = read_tokenizer(folder)
     on_gpu = size > SMALL and torch.cuda.is_available()
     dtype = torch.bfloat16 if on_gpu else torch.float32
-    quantise = on_gpu and size > CPU_LIMIT and config.get("model_type") == "llama"
-    model = _load(folder, found, dtype, "cuda" if on_gpu else "cpu", quantise)
+    quantize = on_gpu and size > CPU_LIMIT and config.get("model_type") == "llama"
+    model = _load(folder, found, dtype, "cuda" if on_gpu else "cpu", quantize)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise LabError(
             f"{shown(folder)}: the tokenizer knows {len(tokenizer)} tokens and the model "
             f"{model.get_input_embeddings().num_embeddings}: they belong to different checkpoints; download both again"
         )
     form = _format(format, config, tokenizer, f"{_last_part(source)} {config.get('_name_or_path', '')}", found)
-    fingerprint = _digest(_files_hash(folder), str(dtype), str(quantise), form)
+    fingerprint = _digest(_files_hash(folder), str(dtype), str(quantize), form)
     return TransformersModel(
         name or _last_part(source), model, tokenizer, kind=found, format=form, fingerprint=fingerprint
     )
@@ -422,10 +422,10 @@ def _own(source: str) -> Path:
 
 
 def _folder(source: str) -> Path:
-    places = (files.DATA / "models" / source.removeprefix("data/models/"), _own(source), ROOT / source)
+    places = (files.data_folder() / "models" / source.removeprefix("data/models/"), _own(source), ROOT / source)
     if source.strip() and (found := next(filter(None, map(find_folder, places)), None)):
         return found
-    ours = sorted(path.name for path in (files.DATA / "models").glob("[!.]*"))
+    ours = sorted(path.name for path in (files.data_folder() / "models").glob("[!.]*"))
     meanwhile = f"Without any download there are {', '.join(map(repr, ours))}."
     if not HUB_ID.fullmatch(source):
         raise LabError(
@@ -466,7 +466,7 @@ def _checked(folder: Path, source: str, wanted: Kind | None) -> tuple[dict, Kind
     return config, kind
 
 
-def _load(folder: Path, kind: Kind, dtype: torch.dtype, device: str, quantise: bool) -> PreTrainedModel:
+def _load(folder: Path, kind: Kind, dtype: torch.dtype, device: str, quantize: bool) -> PreTrainedModel:
     auto = AutoModelForSeq2SeqLM if kind == "seq2seq" else AutoModelForCausalLM
     try:
         with quiet():
@@ -474,7 +474,7 @@ def _load(folder: Path, kind: Kind, dtype: torch.dtype, device: str, quantise: b
                 folder,
                 dtype=dtype,
                 device_map={"": device},
-                quantization_config=quantisation_config(PROFILES["llama2-7b"]) if quantise else None,
+                quantization_config=quantization_config(PROFILES["llama2-7b"]) if quantize else None,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,

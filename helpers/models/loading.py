@@ -46,10 +46,10 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", F
 # ----------------------------------------------------------------------------------------------- models
 
 
-def load_base(profile: Profile, *, quantise: bool | None = None, head: Head = "causal") -> PreTrainedModel:
+def load_base(profile: Profile, *, quantize: bool | None = None, head: Head = "causal") -> PreTrainedModel:
     """The base model, frozen, in eval mode, on the profile's device.
 
-    quantise: 4-bit NF4 weights (default: as the profile says) or the checkpoint's own in `compute_dtype`.
+    quantize: 4-bit NF4 weights (default: as the profile says) or the checkpoint's own in `compute_dtype`.
     head: "causal" for next-token logits (batch, length, vocabulary); "score" for one logit per sequence,
     (batch, 1), read at the last token that is not padding, from a new random head `score` (seed it yourself).
     Raises LabError for a missing GPU, an unreachable or gated model, and as `check_checkpoint`.
@@ -57,14 +57,14 @@ def load_base(profile: Profile, *, quantise: bool | None = None, head: Head = "c
     disable_cpu_packing()
     tokenizer = load_tokenizer(profile)
     folder = checkpoint_folder(profile)
-    quantise = profile.quantise if quantise is None else quantise
+    quantize = profile.quantize if quantize is None else quantize
     kind = {"causal": LlamaForCausalLM, "score": LlamaForSequenceClassification}[head]
     with quiet():
         model = kind.from_pretrained(
             folder,
             dtype=getattr(torch, profile.compute_dtype),
             device_map={"": profile.device},
-            quantization_config=quantisation_config(profile) if quantise else None,
+            quantization_config=quantization_config(profile) if quantize else None,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -82,8 +82,8 @@ def load_base(profile: Profile, *, quantise: bool | None = None, head: Head = "c
     return model.requires_grad_(False).eval()
 
 
-def quantisation_config(profile: Profile) -> BitsAndBytesConfig:
-    """NF4 with double quantisation (Dettmers et al. 2023, QLoRA, section 3); heads stay as they are."""
+def quantization_config(profile: Profile) -> BitsAndBytesConfig:
+    """NF4 with double quantization (Dettmers et al. 2023, QLoRA, section 3); heads stay as they are."""
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -172,7 +172,7 @@ def prompt_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Se
 def completion_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]) -> list[list[int]]:
     """The completion's tokens and </s>. Over `max_response_tokens` it loses its end, </s> included.
 
-    Prompt and completion are tokenised apart, because a policy continues the prompt's own tokens.
+    Prompt and completion are tokenized apart, because a policy continues the prompt's own tokens.
     """
     keep = profile.max_response_tokens
     return [[*ids, tokenizer.eos_token_id][:keep] for ids in _encode(tokenizer, completions)]
@@ -212,21 +212,21 @@ def checkpoint_folder(profile: Profile) -> Path:
 def download(base: str, *, gated: bool, instead: str, meanwhile: str) -> Path:
     """A model's folder from the Hub, or from what this machine has kept of it: neither code nor pickled weights.
 
-    Raises LabError if it is gated, not known, or cannot be reached. gated: whether its licence must be accepted first;
+    Raises LabError if it is gated, not known, or cannot be reached. gated: whether its license must be accepted first;
     instead, meanwhile: what else one can do, and what works without it, for the message.
     """
     page = f"https://huggingface.co/{base}"
     try:
         return Path(snapshot_download(base, allow_patterns=DOWNLOADED))
     except hub_errors.GatedRepoError:
-        problem = f"is gated: accept its licence at {page}, then run `hf auth login`"
+        problem = f"is gated: accept its license at {page}, then run `hf auth login`"
     except hub_errors.RepositoryNotFoundError:
         problem = f"was not found at {page}: check the name; if it is private or gated, run `hf auth login`"
     except Exception as error:  # the network's errors are of many kinds
-        licence = f" (accept the licence at {page} and run `hf auth login` first)" if gated else ""
+        license = f" (accept the license at {page} and run `hf auth login` first)" if gated else ""
         problem = (
             f"is not on this machine and could not be downloaded ({type(error).__name__}): connect to the "
-            f"network with HF_HUB_OFFLINE unset{licence}, or {instead}"
+            f"network with HF_HUB_OFFLINE unset{license}, or {instead}"
         )
     raise LabError(f"{base} {problem}. {meanwhile}")
 

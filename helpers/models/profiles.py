@@ -34,13 +34,13 @@ class Profile:
     max_response_tokens: int  # with </s>; longer completions are cut from the right
     lora_rank: int  # r: rank of each LoRA update
     lora_alpha: int  # the update is scaled by alpha / r
-    quantise: bool  # base weights in 4 bits (NF4)
+    quantize: bool  # base weights in 4 bits (NF4)
     compute_dtype: str  # torch's name of the type that the 4-bit layers multiply in
     needs_gpu: bool  # runs on CUDA; else on the CPU, even where there is a GPU
-    gated: bool  # downloading takes an account and an accepted licence
+    gated: bool  # downloading takes an account and an accepted license
     sft: StageConfig  # supervised fine-tuning
     reward_model: StageConfig  # reward-model training
-    dpo: StageConfig  # direct preference optimisation
+    dpo: StageConfig  # direct preference optimization
     gradient_checkpointing: bool = False  # recompute activations in the backward pass: less memory, slower
     paged_optimizer: bool = False  # AdamW's state in 8 bits, moved to the CPU's memory where the GPU's is full
 
@@ -52,7 +52,7 @@ class Profile:
     def folder(self) -> Path:
         """Where the base model is if it is a folder; an id of the Hub names none that is there."""
         in_data = self.base.startswith("data/")
-        return files.DATA / self.base.removeprefix("data/") if in_data else ROOT / self.base
+        return files.data_folder() / self.base.removeprefix("data/") if in_data else ROOT / self.base
 
     @property
     def context(self) -> int:
@@ -68,7 +68,7 @@ PROFILES = {
         max_response_tokens=48,
         lora_rank=16,
         lora_alpha=32,
-        quantise=True,
+        quantize=True,
         compute_dtype="float32",
         needs_gpu=False,
         gated=False,
@@ -83,7 +83,7 @@ PROFILES = {
         max_response_tokens=128,
         lora_rank=16,
         lora_alpha=32,
-        quantise=True,
+        quantize=True,
         compute_dtype="bfloat16",
         needs_gpu=True,
         gated=True,

@@ -1,4 +1,4 @@
-"""One quantised base model in four roles.
+"""One quantized base model in four roles.
 
 PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters do not fit on
 one card; one 4-bit base with small sets of weights swapped in and out does (Hydra-RLHF, Santacroce et al. 2023):
@@ -244,7 +244,7 @@ class SharedBase(nn.Module):
 
     @torch.no_grad()
     def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int | None = None) -> Tensor:
-        """Normalised reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set.
+        """Normalized reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set.
 
         batch_size: rows a forward pass; by default as many as in the reward model's training.
         """

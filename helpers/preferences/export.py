@@ -77,18 +77,18 @@ def write_preferences(path: Path | str, rows: Iterable[Preference]) -> None:
 
 
 def write_hub_folder(
-    folder: Path | str, rows: Iterable[Preference], *, name: str, licence: str, description: str, language: str = "en"
+    folder: Path | str, rows: Iterable[Preference], *, name: str, license: str, description: str, language: str = "en"
 ) -> Path:
     """Write pairs as a folder that `datasets.load_dataset(folder)` reads, and that can go to the Hub as it is.
 
     It holds data/train.parquet and so on for each split that there is, and README.md, the dataset card. The folder
-    is replaced whole. name: of the set, for people; licence: the Hub's word for it, such as "mit" or "cc-by-4.0";
+    is replaced whole. name: of the set, for people; license: the Hub's word for it, such as "mit" or "cc-by-4.0";
     description: Markdown, who judged what, and how; language: two letters. Rows that know how they were read
     (`load_preferences`) put that into the card. Raises LabError for no rows or an id used twice.
     """
-    name, licence = (" ".join(text.split()) for text in (name, licence))
-    if is_broken_text(name + licence + description + language):
-        raise LabError("name, licence, description or language holds half of a character: write it anew")
+    name, license = (" ".join(text.split()) for text in (name, license))
+    if is_broken_text(name + license + description + language):
+        raise LabError("name, license, description or language holds half of a character: write it anew")
     reading = getattr(rows, "reading", None)
     folder, rows = Path(folder), list(rows)
     _check(folder, rows)
@@ -99,7 +99,7 @@ def write_hub_folder(
         (new / "data").mkdir()
         for split, some in by_split.items():
             (new / "data" / f"{split}.parquet").write_bytes(_parquet(some, with_turns))
-        card = _card(by_split, name, licence, description, language, reading)
+        card = _card(by_split, name, license, description, language, reading)
         (new / "README.md").write_text(card, "utf-8", newline="\n")
     return folder
 
@@ -165,7 +165,7 @@ _MEANINGS = {
 def _card(
     by_split: dict[str, list[Preference]],
     name: str,
-    licence: str,
+    license: str,
     description: str,
     language: str,
     reading: Reading | None,
@@ -173,10 +173,10 @@ def _card(
     from huggingface_hub import DatasetCardData
 
     n = sum(map(len, by_split.values()))
-    is_word = re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence) is not None
+    is_word = re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license) is not None
     data = DatasetCardData(
-        license=licence if is_word else "other",
-        license_name=None if is_word else licence or "not stated",
+        license=license if is_word else "other",
+        license_name=None if is_word else license or "not stated",
         language=language,
         pretty_name=name,
         size_categories=next((word for most, word in _SIZES if n < most), "n>1M"),

@@ -27,7 +27,7 @@ class Reading:
 
     source: file, folder or Hub name. schema: the name of the form its records were taken to have.
     columns: our field -> their column ("a.b" for b inside a); unused: the columns that nothing was taken from.
-    licence: as the set or a table of known sets says it; "" if neither does. splits: the set's own name of each
+    license: as the set or a table of known sets says it; "" if neither does. splits: the set's own name of each
     split -> how many pairs it gave; the project's name, where the records say it. n_read: records; n_pairs: those
     that became pairs.
     n_ties: records that prefer neither, which are left out. n_equal_scores: kept pairs to whose two sides the set
@@ -39,7 +39,7 @@ class Reading:
     schema: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
-    licence: str = ""
+    license: str = ""
     splits: dict[str, int] = field(default_factory=dict)
     n_read: int = 0
     n_pairs: int = 0
@@ -69,7 +69,7 @@ class Reading:
         if self.unused:
             more = f" and {len(self.unused) - NAMES} more" if len(self.unused) > NAMES else ""
             found.append(f"columns not used: {', '.join(map(one_line, self.unused[:NAMES]))}{more}")
-        found.append(f"licence: {one_line(self.licence) or 'not stated; ask whoever gave you the set'}")
+        found.append(f"license: {one_line(self.license) or 'not stated; ask whoever gave you the set'}")
         if self.n_ties:
             found.append(f"left out as ties: {self.n_ties:,}")
         for reason, n in self.left_out.most_common():

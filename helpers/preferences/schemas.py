@@ -28,13 +28,13 @@ UNKNOWN = "unknown"  # who wrote or who judged, where the set does not say
 class KnownSet:
     """What is known of a set on the Hub. splits: those that hold pairs, if not all do; options: for `load_dataset`."""
 
-    licence: str
+    license: str
     splits: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     instead: str = ""  # why it cannot be read, and what to read instead
 
 
-# Licences as the dataset cards at huggingface.co/datasets/<name> state them; trl-lib/tldr-preference states none.
+# Licenses as the dataset cards at huggingface.co/datasets/<name> state them; trl-lib/tldr-preference states none.
 KNOWN_SETS = {
     "Anthropic/hh-rlhf": KnownSet("mit"),
     "trl-lib/tldr-preference": KnownSet(""),

@@ -73,7 +73,7 @@ def stream_preferences(
     _check_source(source)
     reading = Reading() if reading is None else reading
     opened = open_source(source)
-    reading.source, reading.licence = opened.name, opened.licence
+    reading.source, reading.license = opened.name, opened.license
     pairs = _Pairs(opened, dict(columns or {}), split, strict, reading)
     yield from islice(pairs, limit)
 
@@ -95,7 +95,7 @@ def _shipped(source: str | None, split: str | None, limit: int | None) -> Prefer
         raise LabError(f"no split {split!r} in {source or 'the shipped pairs'}: use one of {', '.join(SPLITS)}")
     rows = []
     for name in SPLITS if source is None and split is None else [source or split]:
-        for row in read_preferences(files.DATA / "preferences" / f"{name}.jsonl"):
+        for row in read_preferences(files.data_folder() / "preferences" / f"{name}.jsonl"):
             if row.split != name:
                 raise LabError(f'{at(row)}field "split" is "{row.split}" in the file of {name}; move it')
             rows.append(row)
@@ -103,7 +103,12 @@ def _shipped(source: str | None, split: str | None, limit: int | None) -> Prefer
     rows = rows[:limit]
     splits = {name: n for name in SPLITS if (n := sum(row.split == name for row in rows))}
     reading = Reading(
-        files.shown(files.DATA / "preferences"), OWN, licence="mit", splits=splits, n_read=len(rows), n_pairs=len(rows)
+        files.shown(files.data_folder() / "preferences"),
+        OWN,
+        license="mit",
+        splits=splits,
+        n_read=len(rows),
+        n_pairs=len(rows),
     )
     reading.n_duplicates = len(rows) - len({_digest(row.prompt, row.chosen, row.rejected) for row in rows})
     return PreferenceSet(rows, reading)

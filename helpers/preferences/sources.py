@@ -54,10 +54,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A set that is ready to be read. licence: "" if nothing states one; is_csv: its cells are all text."""
+    """A set that is ready to be read. license: "" if nothing states one; is_csv: its cells are all text."""
 
     name: str
-    licence: str
+    license: str
     parts: list[Part]
     is_csv: bool = False
 
@@ -87,7 +87,7 @@ def _folder(folder: Path) -> Source:
     if not kinds:
         raise LabError(f"{shown(folder)}: no file of preference pairs in it; it must hold {', '.join(SUFFIXES)} files")
     parts = [Part(_split_of(path, folder), _records(path)) for path in found if _kind(path) == kinds[0]]
-    return Source(shown(folder), _licence(folder / "README.md"), parts, kinds[0] == ".csv")
+    return Source(shown(folder), _license(folder / "README.md"), parts, kinds[0] == ".csv")
 
 
 def _hidden(path: Path, folder: Path) -> bool:
@@ -103,8 +103,8 @@ def _split_of(path: Path, folder: Path) -> str:
     return ""
 
 
-def _licence(card: Path) -> str:
-    """The licence that a dataset card states; "" if there is no card, or none that can be read."""
+def _license(card: Path) -> str:
+    """The license that a dataset card states; "" if there is no card, or none that can be read."""
     if not card.is_file() or card.stat().st_size > 2**20:
         return ""
     from huggingface_hub import metadata_load
@@ -364,15 +364,15 @@ def _hub(name: str, config: str | None) -> Source:
     # Offline only what was downloaded before can be read, and that lies on the disk already.
     offline = datasets.config.HF_HUB_OFFLINE
     with _explained(name):
-        # Asked even where the licence is known: without a network this fails at once, and `datasets` after 20 s.
-        licence = known.licence if offline else _stated_licence(name) or known.licence
+        # Asked even where the license is known: without a network this fails at once, and `datasets` after 20 s.
+        license = known.license if offline else _stated_license(name) or known.license
         found = datasets.load_dataset(name, config, streaming=not offline, **options)
         names = [split for split in found if split in known.splits] or list(found)
         parts = [Part(split, _rows(f"{name}[{split}]", name, found[split])) for split in names]
-    return Source(name if config is None else f"{name}:{config}", licence, parts)
+    return Source(name if config is None else f"{name}:{config}", license, parts)
 
 
-def _stated_licence(name: str) -> str:
+def _stated_license(name: str) -> str:
     from huggingface_hub import HfApi
 
     card = HfApi().dataset_info(name, timeout=10).card_data

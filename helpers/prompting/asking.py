@@ -125,7 +125,7 @@ def self_consistency_vote(answers: Sequence[str]) -> str:
 
 def diversity(texts: Sequence[str]) -> float:
     """How different completions of one prompt are, 0 (all the same) to 1: the mean over all pairs of texts of one minus
-    Jaccard's index of their word pairs (neighbouring words), 0 for two texts without any.
+    Jaccard's index of their word pairs (neighboring words), 0 for two texts without any.
 
     Raises ValueError below two texts.
     """

@@ -27,6 +27,7 @@ from ..simulation import tasks
 from ..simulation.gold import gold_reward, score
 from ..simulation.posts import draw_posts, write_summary
 from ..simulation.wording import find_facts
+from ..training.pretraining.documents import ask_for
 from . import asking
 from .asking import first_line
 from .grid import Item
@@ -56,7 +57,7 @@ def _item(name: str, rng: random.Random, number: int) -> Item:
         "request": lambda: tasks.REQUEST,
     }[name]()
     split = "test" if name == "total" else "train"
-    ask, answer = task.ask(rng, split, 2 * EXAMPLES, wording=rng.randrange(3), options=bool(task.options))
+    ask, answer = ask_for(task, rng, split, 2 * EXAMPLES, wording=rng.randrange(3), options=bool(task.options))
     asked = _facts(ask.query)
     others = [example for example in ask.examples if not asked & _facts(example[0])]
     ask = replace(ask, examples=tuple(others[:EXAMPLES]))

@@ -7,21 +7,14 @@ import numpy as np
 
 from . import stages
 from .artifacts import Artifacts
-from ..evaluation.policies import (
-    accuracy,
-    accuracy_gain,
-    best_possible,
-    gold_gain,
-    length_baseline,
-    length_margins,
-    pair_scores,
-    sample,
-)
+from ..evaluation.reward_models import accuracy, accuracy_gain, best_possible, pair_scores
+from ..evaluation.policies import gold_gain, sample
+from ..evaluation.baselines import length_baseline, length_margins
 from ..models.profiles import Profile
 from ..models.shared_base import BASE, POLICY, REFERENCE
 from ..preferences import load_preferences, read_prompts
 from ..formulas.statistics import Interval, bootstrap_interval, win_rate
-from ..training.ppo import PPOConfig
+from ..training.ppo_config import PPOConfig
 
 
 def _rounded(value: float) -> float:

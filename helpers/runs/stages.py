@@ -27,10 +27,14 @@ from .recordings import Header, recorded
 from ..simulation.gold import gold_reward
 from ..training.checkpoints import Checkpoint
 from ..training.dpo import train_dpo
-from ..training.ppo import ALONE, Formulas, PPOConfig, Reward, train_ppo
-from ..training.reward_model import Normalisation, train_reward_model
+from ..training.distributed import SINGLE_PROCESS
+from ..training.losses import Losses
+from ..training.ppo_config import PPOConfig
+from ..training.rewards import Reward
+from ..training.train_ppo import train_ppo
+from ..training.reward_model import Normalization, train_reward_model
 from ..training.sft import train_sft
-from ..training.distributed import Team
+from ..training.distributed import Distributed
 from ..training.trl_bridge import save_adapter
 
 RECORDED_BETAS = (0.0, 0.02, 0.2)  # KL coefficients of the shipped recordings, beside the default
@@ -71,10 +75,10 @@ def reward_model(
     header = Header("reward_model", "Reward model", profile.name, seed, stage.steps, asdict(stage))
     run = train_reward_model(profile, rows, seed=seed, stage=stage, checkpoint=checkpoint)
 
-    def write(trained: tuple[PeftModel, Normalisation], folder: Path) -> None:
-        model, normalisation = trained
+    def write(trained: tuple[PeftModel, Normalization], folder: Path) -> None:
+        model, normalization = trained
         save_adapter(model, folder)
-        (folder / "reward.json").write_text(dumps(asdict(normalisation), indent=2) + "\n", "utf-8")
+        (folder / "reward.json").write_text(dumps(asdict(normalization), indent=2) + "\n", "utf-8")
 
     yield from _saved(run, header, checkpoint, record, write)
 
@@ -118,18 +122,18 @@ def ppo(
     shared: SharedBase | None = None,
     reward: Reward | None = None,
     config: PPOConfig | None = None,
-    formulas: Formulas | None = None,
+    losses: Losses | None = None,
     save: bool = True,
     resume: bool = True,
     record: str | None = None,
-    team: Team = ALONE,
+    distributed: Distributed = SINGLE_PROCESS,
 ) -> Iterator[dict]:
     """PPO on `prompts` (default: the shipped ones) from the SFT policy.
 
     save: whether to store the artifact "ppo".
     shared: the model to train, in place (default: `load_shared`). Returns it.
-    formulas: losses, advantages and so on (default: those of `objectives`).
-    team: the processes that share the work; the first of them writes.
+    losses: losses, advantages and so on (default: those of `objectives`).
+    distributed: the processes that share the work; the first of them writes.
     """
     config = config or PPOConfig.of(profile)
     store = Artifacts(profile.name)
@@ -140,10 +144,10 @@ def ppo(
     header = Header("ppo", title, profile.name, config.seed, config.updates, asdict(config))
     checkpoint = _checkpoint(profile, "ppo" if save else f"ppo-{record or 'unsaved'}", 5, resume)
     records: list[dict] = []
-    formulas = formulas or Formulas()
-    run = train_ppo(shared, texts, reward, config, formulas=formulas, checkpoint=checkpoint, team=team)
-    yield from _remembered(recorded(run, record if team.leads else None, header), records)
-    if not team.leads:
+    losses = formulas or Losses()
+    run = train_ppo(shared, texts, reward, config, losses=losses, checkpoint=checkpoint, distributed=distributed)
+    yield from _remembered(recorded(run, record if distributed.is_main_process else None, header), records)
+    if not distributed.is_main_process:
         return shared
     if save:
         with store.save("ppo", records=_lasting(records), seeds=[config.seed], parents=parents) as folder:
@@ -176,7 +180,7 @@ def ppo_with_gold(
     *,
     shared: SharedBase | None = None,
     reward: Reward | None = None,
-    formulas: Formulas | None = None,
+    losses: Losses | None = None,
     record: str | None = None,
     title: str | None = None,
 ) -> Iterator[dict]:
@@ -191,7 +195,7 @@ def ppo_with_gold(
 
     def judged() -> Generator[dict]:
         for row in ppo(
-            profile, shared=shared, reward=judge, config=config, formulas=formulas, save=False, resume=False
+            profile, shared=shared, reward=judge, config=config, losses=losses, save=False, resume=False
         ):
             # Of the rollouts, not of the few prompts that are watched.
             gold = next(batch for batch in reversed(judge.gold) if len(batch) == config.batch_size)
@@ -222,7 +226,7 @@ def _saved(
 
 
 def _checkpoint(profile: Profile, name: str, every: int, resume: bool) -> Checkpoint:
-    return Checkpoint(files.RUNS / profile.name / "checkpoints" / name, every, resume)
+    return Checkpoint(files.runs_folder() / profile.name / "checkpoints" / name, every, resume)
 
 
 def _lasting(records: Sequence[dict], *but: str) -> list[dict]:

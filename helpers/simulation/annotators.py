@@ -134,7 +134,7 @@ ANNOTATORS: dict[str, Annotator] = {
 }
 
 
-class Judgement(NamedTuple):
+class Judgment(NamedTuple):
     """A choice and how strong the preference is, on Llama 2's four points (Touvron et al. 2023, 3.2.1).
 
     4 significantly better, 3 better, 2 slightly better, 1 negligibly better or unsure; 0 with a tie or skip.
@@ -220,22 +220,22 @@ def best_possible_accuracy(
     return sum(max(p, 1 - p) for p in probabilities) / len(probabilities)
 
 
-def choose(annotator: Annotator, a: GoldScore, b: GoldScore, rng: Random | Generator) -> Judgement:
-    """One judgement of one pair.
+def choose(annotator: Annotator, a: GoldScore, b: GoldScore, rng: Random | Generator) -> Judgment:
+    """One judgment of one pair.
 
     The choice is the sign, the strength the size, of the difference that is felt: that of the utilities plus
     logistic noise, which makes the choice exactly Bradley-Terry.
     """
     if rng.random() < annotator.skip_rate:
-        return Judgement("skip", 0)
+        return Judgment("skip", 0)
     if rng.random() < annotator.careless:
-        return Judgement("a" if rng.random() < 0.5 else "b", 1 + int(4 * rng.random()))
+        return Judgment("a" if rng.random() < 0.5 else "b", 1 + int(4 * rng.random()))
     skimmed = rng.random() < annotator.skim
     difference = utility(annotator, a, skimmed) - utility(annotator, b, skimmed)
     if abs(difference) < annotator.tie_threshold:
-        return Judgement("tie", 0)
+        return Judgment("tie", 0)
     felt = difference + annotator.temperature * (_gumbel(rng) - _gumbel(rng))
-    return Judgement("a" if felt > 0 else "b", 1 + sum(abs(felt) >= step for step in STRENGTH_STEPS))
+    return Judgment("a" if felt > 0 else "b", 1 + sum(abs(felt) >= step for step in STRENGTH_STEPS))
 
 
 def rate(annotator: Annotator, score: GoldScore, rng: Random | Generator) -> int:

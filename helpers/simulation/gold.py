@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .wording import ESSENTIAL, Mention, find_facts, normalise
+from .wording import ESSENTIAL, Mention, find_facts, normalize
 
 MAX_WORDS = 40  # what the longest statement of three facts needs
 PENALTY = {
@@ -63,7 +63,7 @@ def _read_prompt(prompt: str) -> tuple[frozenset, frozenset]:
     """The facts that a prompt states, and every word that a TL;DR of it may use."""
     facts = frozenset(mention.fact for mention in find_facts(prompt))
     texts = [prompt, FRAME, *(fact.text(wording) for fact in facts for wording in (0, 1))]
-    return facts, frozenset(word for text in texts for sentence in normalise(text) for word in sentence)
+    return facts, frozenset(word for text in texts for sentence in normalize(text) for word in sentence)
 
 
 def stated_facts(text: str) -> list[Mention]:
@@ -87,7 +87,7 @@ def score(prompt: str, completion: str) -> GoldScore:
     covered = {fact.kind for fact in true}
 
     words = completion.split()
-    sentences = normalise(completion)
+    sentences = normalize(completion)
     grams = Counter(tuple(s[i : i + 4]) for s in sentences for i in range(len(s) - 3))
     in_facts = {(m.sentence, i) for m in mentions for i in range(m.start, m.end)}  # an invention is charged as one
     unsupported = {

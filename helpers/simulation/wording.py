@@ -114,7 +114,7 @@ def _normal_words(word: str) -> tuple[str, ...]:
     return (_stem(word),)
 
 
-def normalise(text: str) -> list[list[str]]:
+def normalize(text: str) -> list[list[str]]:
     """The sentences of any text, each as a list of normal words (possibly empty)."""
     text = text.lower().replace("’", "'")
     return [
@@ -132,7 +132,7 @@ def _patterns() -> dict[str, list[tuple[tuple[str, ...], tuple[str, str, int]]]]
             for index, wordings in enumerate(table[kind + "s"]):
                 for wording in wordings:
                     marked = SLOT.sub("987654321", wording)
-                    words = tuple(w.replace("987654321", "<n>") for sentence in normalise(marked) for w in sentence)
+                    words = tuple(w.replace("987654321", "<n>") for sentence in normalize(marked) for w in sentence)
                     patterns[words[0]].append((words, (topic, kind, index)))
     return dict(patterns)
 
@@ -140,7 +140,7 @@ def _patterns() -> dict[str, list[tuple[tuple[str, ...], tuple[str, str, int]]]]
 def find_facts(text: str) -> list[Mention]:
     """Every statement of a known fact in `text`, in order; total on any string."""
     mentions = []
-    for number, words in enumerate(normalise(text)):
+    for number, words in enumerate(normalize(text)):
         for start, word in enumerate(words):
             candidates = _patterns().get(word, [])
             if word.isdecimal():

@@ -30,6 +30,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from .. import files
 from ..files import shown
@@ -217,6 +218,20 @@ def set_random_state(tensors: Mapping[str, Tensor]) -> None:
 
 
 # -------------------------------------------------------------------------------- parts of a fingerprint
+
+
+def training_state(step: int, shared: nn.Module, optimizer: Optimizer, facts: Mapping[str, Any]) -> State:
+    """The state of a training after `step` steps: what trains, its optimizer, the random generators, and `facts`."""
+    tensors, settings = optimizer_state(optimizer)
+    tensors |= weights(shared) | random_state()
+    return State(step, tensors, {"optimizer": settings, **facts})
+
+
+def load_training_state(state: State, shared: nn.Module, optimizer: Optimizer) -> None:
+    """Go on from what `training_state` returned; its facts are for the caller."""
+    load_weights(shared, state)
+    load_optimizer(optimizer, state.tensors, state.facts["optimizer"])
+    set_random_state(state.tensors)
 
 
 def digest(value: Any) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from torch import distributed, nn
+from torch import distributed as torch_distributed
+from torch import nn
 
 from ..files import LabError
 
@@ -26,67 +27,71 @@ ENDED = (
 )
 
 
-def _together(method: Callable) -> Callable:
+def _explained(method: Callable) -> Callable:
     """The method, with a clear error where another process has gone: torch's own speak of sockets."""
 
     @wraps(method)
-    def spoken(team: Team, *arguments: Any) -> Any:
+    def explained(self: Distributed, *arguments: Any) -> Any:
         try:
-            return method(team, *arguments)
-        except (RuntimeError, distributed.DistError) as error:
-            if not isinstance(error, distributed.DistError) and "gloo" not in str(error).lower():
+            return method(self, *arguments)
+        except (RuntimeError, torch_distributed.DistError) as error:
+            if not isinstance(error, torch_distributed.DistError) and "gloo" not in str(error).lower():
                 raise
-            raise LabError(ENDED.format(rank=team.rank, why=str(error).splitlines()[0][:120])) from None
+            raise LabError(ENDED.format(rank=self.rank, why=str(error).splitlines()[0][:120])) from None
 
-    return spoken
+    return explained
 
 
-class Team:
+class Distributed:
     """The processes of a run. rank: which of them this is, from 0; size: how many there are."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
 
     @classmethod
-    def of_environment(cls, cpu: bool) -> Team:
-        """The team that a launcher has started, or one process alone. cpu: train there even where there is a GPU."""
+    def from_environment(cls, cpu: bool) -> Distributed:
+        """The processes that a launcher has started, or one alone. cpu: train there even where there is a GPU."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         state = PartialState(cpu=cpu)
-        team = cls(state.process_index, state.num_processes)
-        signal.signal(signal.SIGTERM, team._told_to_end)  # the launcher's, which may come before a broken connection
-        return team
+        processes = cls(state.process_index, state.num_processes)
+        # A launcher ends the others of a run that lost one; its signal may come before the broken connection.
+        signal.signal(signal.SIGTERM, processes._on_sigterm)
+        return processes
 
-    def _told_to_end(self, *_: object) -> None:
+    def _on_sigterm(self, *_: object) -> None:
         raise LabError(ENDED.format(rank=self.rank, why="told so by the launcher"))
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process speaks and writes for all."""
         return self.rank == 0
 
-    def share(self, rows: Sequence) -> Sequence:
+    def split(self, rows: Sequence) -> Sequence:
         """This process's part of a sequence or a tensor: the parts of all, one after the other, are the whole."""
         bounds = [len(rows) * i // self.size for i in range(self.size + 1)]
         return rows[bounds[self.rank] : bounds[self.rank + 1]]
 
-    @_together
-    def gathered(self, rows: list) -> list:
+    @_explained
+    def gather(self, rows: list) -> list:
         """The rows of all processes, one process's after the other's."""
         return rows if self.size == 1 else gather_object(rows)
 
-    @_together
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    @_explained
+    def all_reduce_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Add up the gradients of all processes; a process without one counts as 0."""
         if self.size == 1:
             return
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-            distributed.all_reduce(parameter.grad)
+            torch_distributed.all_reduce(parameter.grad)
 
-    def summed(self, numbers: Mapping[str, float]) -> dict[str, float]:
+    def all_reduce(self, numbers: Mapping[str, float]) -> dict[str, float]:
         """The sum of each number over all processes; one that a process lacks counts as 0."""
-        parts = self.gathered([dict(numbers)])
+        parts = self.gather([dict(numbers)])
         names = dict.fromkeys(name for part in parts for name in part)
         return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+
+
+SINGLE_PROCESS = Distributed()

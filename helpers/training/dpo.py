@@ -1,4 +1,4 @@
-"""Direct preference optimisation (DPO): the policy learns from pairs, without a reward model and without sampling."""
+"""Direct preference optimization (DPO): the policy learns from pairs, without a reward model and without sampling."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RECORDED = {
 
 
 class _DPOTrainer(DPOTrainer):
-    """TRL's trainer on rows that are tokenised, prompt and completion apart, as everywhere here.
+    """TRL's trainer on rows that are tokenized, prompt and completion apart, as everywhere here.
 
     sft: the adapter that is the reference. TRL copies the policy instead, which in a resumed run has moved on.
     """
@@ -96,7 +96,7 @@ def train_dpo(
 
 
 def dpo_dataset(profile: Profile, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Preference]) -> Dataset:
-    """Tokenised rows for `DPOTrainer`: prompt_ids, chosen_ids and rejected_ids (after the prompt), length."""
+    """Tokenized rows for `DPOTrainer`: prompt_ids, chosen_ids and rejected_ids (after the prompt), length."""
     columns = {
         "prompt_ids": prompt_ids(profile, tokenizer, [row.prompt for row in pairs]),
         "chosen_ids": completion_ids(profile, tokenizer, [row.chosen for row in pairs]),

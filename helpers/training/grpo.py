@@ -1,8 +1,8 @@
 """RLOO and GRPO by TRL: several completions of each prompt, which are each other's baseline, and no value function.
 
 RLOO (Ahmadian et al. 2024): the baseline of a completion is the mean reward of the others of its group, and whole
-completions are clipped. GRPO (Shao et al. 2024): rewards are standardised within the group, and tokens are clipped.
-For both, the KL penalty is in the reward, as it is for PPO here, so that all of them maximise the same.
+completions are clipped. GRPO (Shao et al. 2024): rewards are standardized within the group, and tokens are clipped.
+For both, the KL penalty is in the reward, as it is for PPO here, so that all of them maximize the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from ..models.generation import pad_left, pad_right
 from ..models.loading import prompt_ids
 from ..models.profiles import StageConfig
 from ..models.shared_base import POLICY, REFERENCE, SharedBase
-from .ppo import PPOConfig, Reward, check_prompts, scores_of
+from .ppo_config import PPOConfig
+from .prompts import check_prompts
+from .rewards import Reward, scores_of
 from .trl_bridge import train
 
 METHODS = {"rloo": (RLOOTrainer, RLOOConfig, {}), "grpo": (GRPOTrainer, GRPOConfig, {"loss_type": "grpo"})}

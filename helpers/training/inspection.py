@@ -1,18 +1,56 @@
-"""What a record tells of a rollout, token by token: the numbers that lab 03's microscope shows."""
+"""What a record tells of a rollout: its value function, samples, and single responses token by token."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
-from ..formulas.objectives import kl_k1
+from ..formulas.objectives import kl_k1, masked_mean
+from ..models.shared_base import POLICY, REFERENCE, SharedBase
+from .rewards import Reward, scores_of
+from .rollouts import Rollout
 
-if TYPE_CHECKING:
-    from .ppo import Rollout
+
+def explained_variance(rollout: Rollout) -> float:
+    """Share of the returns' variance over tokens that the value function explains: 1 at best, 0 for a constant."""
+    residual = masked_mean((rollout.returns - rollout.values) ** 2, rollout.mask)
+    spread = masked_mean((rollout.returns - masked_mean(rollout.returns, rollout.mask)) ** 2, rollout.mask)
+    return (1 - residual / spread.clamp(min=1e-8)).item()
+
+
+def first_samples(rollout: Rollout, n: int = 4) -> list[dict]:
+    """The first `n` prompts with completion and reward (the score, missing-EOS penalty included)."""
+    columns = rollout.prompts[:n], rollout.completions[:n], rollout.scores[:n].tolist()
+    return [{"prompt": p, "completion": c, "reward": s} for p, c, s in zip(*columns, strict=True)]
+
+
+def greedy_watcher(
+    shared: SharedBase, reward: Reward, prompts: Sequence[str], max_new_tokens: int | None
+) -> Callable[[], list[dict]]:
+    """A function that has the policy of that moment complete `prompts` greedily.
+
+    It draws nothing from the training's random generators. Its rows hold prompt, before and before_reward (the
+    reference's completion), completion and reward (the policy's).
+    """
+
+    def greedy(role: str) -> tuple[list[str], list[float]]:
+        if not prompts:
+            return [], []
+        with torch.random.fork_rng():
+            texts = shared.complete(prompts, role, max_new_tokens=max_new_tokens, do_sample=False)
+            return texts, scores_of(reward, prompts, texts, shared.device).tolist()
+
+    before = greedy(REFERENCE)
+
+    def watch() -> list[dict]:
+        names = ("prompt", "before", "before_reward", "completion", "reward")
+        return [dict(zip(names, row, strict=True)) for row in zip(prompts, *before, *greedy(POLICY), strict=True)]
+
+    return watch
 
 
 def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip: float) -> dict:

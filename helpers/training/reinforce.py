@@ -12,7 +12,10 @@ from torch import Tensor
 from ..formulas.objectives import masked_mean, reinforce_loss
 from ..models.shared_base import SharedBase
 from .checkpoints import Checkpoint
-from .ppo import Formulas, PPOConfig, Reward, train_ppo
+from .losses import Losses
+from .ppo_config import PPOConfig
+from .rewards import Reward
+from .train_ppo import train_ppo
 
 
 def train_reinforce(
@@ -32,8 +35,8 @@ def train_reinforce(
     config = config or PPOConfig.of(shared.profile)
     config = replace(config, epochs=1, minibatch_size=config.batch_size, value_coefficient=0.0)
     advantages = advantages_over_the_mean if baseline else whole_rewards
-    formulas = Formulas(gae=advantages, masked_whiten=_as_they_are, policy_loss=_reinforce, value_loss=_none)
-    yield from train_ppo(shared, prompts, reward, config, formulas=formulas, checkpoint=checkpoint)
+    losses = Losses(gae=advantages, masked_whiten=_as_they_are, policy_loss=_reinforce, value_loss=_none)
+    yield from train_ppo(shared, prompts, reward, config, losses=losses, checkpoint=checkpoint)
 
 
 def whole_rewards(rewards: Tensor, values: Tensor, mask: Tensor, *_: float) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ REFERENCE_PAIRS = 256  # training pairs whose scores set mean 0 and deviation 1,
 
 
 @dataclass(frozen=True)
-class Normalisation:
+class Normalization:
     """Shifts and scales scores so that they have mean 0 and standard deviation 1 on a reference set."""
 
     mean: float
@@ -44,7 +44,7 @@ class Normalisation:
         return (scores - self.mean) / self.std
 
     @classmethod
-    def of(cls, scores: np.ndarray) -> Normalisation:
+    def of(cls, scores: np.ndarray) -> Normalization:
         return cls(mean=float(scores.mean()), std=max(float(scores.std()), 1e-6))
 
 
@@ -67,7 +67,7 @@ def train_reward_model(
     stage, steps: default to the profile's.
     margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0, as for
     pairs of which nobody said how much better.
-    reference: (prompt, completion) texts on which normalised scores are to have mean 0 and standard
+    reference: (prompt, completion) texts on which normalized scores are to have mean 0 and standard
     deviation 1; default: both completions of the first 256 pairs.
     output: folder for the adapter and reward.json (mean, std), written whole at the end.
     checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
@@ -75,7 +75,7 @@ def train_reward_model(
     full: full fine-tuning instead: no adapter, nothing in 4 bits, every weight trains. It is there to be compared with
     LoRA, and is neither stored nor gone on with: no `output`, no `checkpoint`. It needs a lower learning rate.
     Yields a record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) -
-    r(rejected)), mean_reward, learning_rate; and seconds. Returns (model, Normalisation). Stops when closed, and
+    r(rejected)), mean_reward, learning_rate; and seconds. Returns (model, Normalization). Stops when closed, and
     then writes no adapter. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
     """
     if not pairs:
@@ -103,18 +103,18 @@ def train_reward_model(
         processing_class=tokenizer,
     )
     scores = score_texts(profile, model, tokenizer, *zip(*reference, strict=True))
-    normalisation = Normalisation.of(scores)
+    normalization = Normalization.of(scores)
     if output is not None:
         with atomic_folder(output) as folder:
             save_adapter(model, folder)
-            (folder / "reward.json").write_text(json.dumps(asdict(normalisation), indent=2) + "\n")
-    return model, normalisation
+            (folder / "reward.json").write_text(json.dumps(asdict(normalization), indent=2) + "\n")
+    return model, normalization
 
 
 def new_reward_model(profile: Profile, *, full: bool = False) -> nn.Module:
     """An untrained reward model, its head drawn with torch's generator; full: as `train_reward_model` says."""
     if full:
-        return load_base(profile, quantise=False, head="score").requires_grad_(True)
+        return load_base(profile, quantize=False, head="score").requires_grad_(True)
     return multiply_merged(get_peft_model(load_base(profile, head="score"), lora_config(profile, "score")))
 
 
@@ -124,7 +124,7 @@ def reward_dataset(
     pairs: Sequence[Preference],
     margins: Mapping[int, float] | None = None,
 ) -> Dataset:
-    """Tokenised rows for `RewardTrainer`: chosen_ids and rejected_ids (after the prompt), length, margin."""
+    """Tokenized rows for `RewardTrainer`: chosen_ids and rejected_ids (after the prompt), length, margin."""
     prompts = prompt_ids(profile, tokenizer, [row.prompt for row in pairs])
     chosen = completion_ids(profile, tokenizer, [row.chosen for row in pairs])
     rejected = completion_ids(profile, tokenizer, [row.rejected for row in pairs])
@@ -138,22 +138,22 @@ def reward_dataset(
     return Dataset.from_dict(columns)
 
 
-def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, Normalisation]:
-    """A trained reward model, in eval mode, and its normalisation. LabError if the folder is not whole."""
+def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, Normalization]:
+    """A trained reward model, in eval mode, and its normalization. LabError if the folder is not whole."""
     found = find_folder(folder)
     names = ("adapter_config.json", "adapter_model.safetensors", "reward.json")
     missing = [name for name in names if found is None or not (found / name).is_file()]
     if missing:
         raise LabError(f"{shown(folder)} is not a trained reward model ({', '.join(missing)} missing): train it again")
     try:
-        normalisation = Normalisation(**json.loads((found / "reward.json").read_text("utf-8")))
+        normalization = Normalization(**json.loads((found / "reward.json").read_text("utf-8")))
     except (ValueError, TypeError):
         raise LabError(
             f'{shown(found / "reward.json")}: must be one JSON object with the numbers "mean" and "std"; '
             f"train the reward model again"
         ) from None
     model = multiply_merged(PeftModel.from_pretrained(load_base(profile, head="score"), found))
-    return model.eval(), normalisation
+    return model.eval(), normalization
 
 
 @torch.no_grad()
@@ -166,7 +166,7 @@ def score_texts(
     *,
     batch: int = 32,
 ) -> np.ndarray:
-    """Scores of completions, as the model gives them (not normalised): float64 (n,).
+    """Scores of completions, as the model gives them (not normalized): float64 (n,).
 
     prompts, completions: n texts each. batch: sequences per forward pass.
     """

@@ -77,7 +77,7 @@ def train_sft(
 def sft_dataset(
     profile: Profile, tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration]
 ) -> Dataset:
-    """Tokenised rows for `SFTTrainer`: input_ids, labels (-100, no loss, on the prompt) and length."""
+    """Tokenized rows for `SFTTrainer`: input_ids, labels (-100, no loss, on the prompt) and length."""
     prompts = prompt_ids(profile, tokenizer, [row.prompt for row in demonstrations])
     completions = completion_ids(profile, tokenizer, [row.completion for row in demonstrations])
     pairs = list(zip(prompts, completions, strict=True))

@@ -86,7 +86,7 @@ def weight_bytes(model: nn.Module) -> int:
 
 
 def _scales(state: QuantState) -> list[Tensor]:
-    """The tensors of a quantisation state, those of the quantised scales in it as well."""
+    """The tensors of a quantization state, those of the quantized scales in it as well."""
     nested = [state.offset, *_scales(state.state2)] if state.nested else []
     return [state.absmax, state.code, *nested]
 

@@ -25,9 +25,9 @@ from .checkpoints import Checkpoint, State
 Result = TypeVar("Result")
 Emit = Callable[[dict[str, float]], None]
 
-TOKENISED = MappingProxyType(
+TOKENIZED = MappingProxyType(
     {
-        "max_length": None,  # the rows are tokenised and cut already
+        "max_length": None,  # the rows are tokenized and cut already
         "train_sampling_strategy": "group_by_length",  # little padding
     }
 )
@@ -95,7 +95,7 @@ def train(
     names: Mapping[str, str],
     seed: int,
     checkpoint: Checkpoint | None = None,
-    options: Mapping[str, Any] = TOKENISED,
+    options: Mapping[str, Any] = TOKENIZED,
     facts: Mapping[str, Any] = MappingProxyType({}),
     **arguments: Any,
 ) -> Iterator[dict[str, float]]:
@@ -105,7 +105,7 @@ def train(
     checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
     options: of the `config`, beside those that follow from `profile` and `stage`.
     facts: what else a run must have in common with its checkpoint.
-    arguments: `train_dataset` (by default tokenised, with a column "length"), `processing_class` and others.
+    arguments: `train_dataset` (by default tokenized, with a column "length"), `processing_class` and others.
     """
     on_gpu = profile.needs_gpu
     recorder = _Recorder(names)

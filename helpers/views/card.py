@@ -20,9 +20,9 @@ from .style import styled
 
 PLOTLY = "application/vnd.plotly.v1+json"
 
-# Dark enough on a white figure for thin lines (3:1 at least), and told apart by colour-blind readers.
+# Dark enough on a white figure for thin lines (3:1 at least), and told apart by color-blind readers.
 INK = ("#332288", "#117733", "#AA4499", "#882255", "#666666")
-GREY = "#777777"
+GRAY = "#777777"
 
 
 class Fed(anywidget.AnyWidget):
@@ -292,13 +292,13 @@ def explorer(name: str, draw: Callable[..., go.Figure], **knobs: widgets.Widget)
 
 
 def slider(symbol: str, value: float, low: float, high: float, step: float, form: str = ".2f") -> widgets.FloatSlider:
-    """A slider for a number, labelled with its symbol."""
+    """A slider for a number, labeled with its symbol."""
     return widgets.FloatSlider(
-        value=value, min=low, max=high, step=step, description=symbol, readout_format=form, **LABELLED
+        value=value, min=low, max=high, step=step, description=symbol, readout_format=form, **LABELED
     )
 
 
-LABELLED = {"style": {"description_width": "190px"}, "layout": {"width": "min(560px, 98%)"}}
+LABELED = {"style": {"description_width": "190px"}, "layout": {"width": "min(560px, 98%)"}}
 
 
 # --- Text ---------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ..formulas.statistics import Interval
 from ..preferences import diagnostics
 from ..preferences.diagnostics import Diagnostics
 from .preferences import rates_figure
-from .style import COLOURS, styled
+from .style import COLORS, styled
 from .text import as_html, as_label
 
 BINS = 40
@@ -40,7 +40,7 @@ def length_figure(found: Diagnostics) -> go.Figure:
             y=pairs[side],
             width=width,
             name=name,
-            marker={"color": COLOURS["chosen" if not pattern else "rejected"], "pattern_shape": pattern},
+            marker={"color": COLORS["chosen" if not pattern else "rejected"], "pattern_shape": pattern},
             hovertemplate="about %{x:+.0f} words: %{y} pairs<extra></extra>",
         )
     return styled(figure, _length_title(found), "words of the chosen minus words of the rejected completion", "pairs")
@@ -68,7 +68,7 @@ def words_figure(found: Diagnostics) -> go.Figure:
             y=rows["word"].map(as_label),
             mode="markers",
             name=f"in {side} texts",
-            marker={"symbol": symbol, "size": 9, "color": COLOURS[side]},
+            marker={"symbol": symbol, "size": 9, "color": COLORS[side]},
             customdata=rows[["chosen", "rejected"]],
             hovertemplate="%{y}: in %{customdata[0]} chosen, %{customdata[1]} rejected texts<extra></extra>",
         )
@@ -87,7 +87,7 @@ def troubles_figure(found: Diagnostics) -> go.Figure:
             x=table["share"].round(5),
             y=table["what"],
             orientation="h",
-            marker={"color": COLOURS["rejected"]},
+            marker={"color": COLORS["rejected"]},
             text=[f"{n:,}" for n in table["n"]],
             textposition="outside",
             cliponaxis=False,
@@ -234,7 +234,7 @@ def _agreement(found: Diagnostics) -> str:
         return "<p>No pair was judged by two annotators who are named.</p>"
     a = found.agreement
     words = (
-        f"{a.judgements:,} judgements of {diagnostics.many(a.pairs, 'pair')}. Two annotators choose the same text with "
+        f"{a.judgments:,} judgments of {diagnostics.many(a.pairs, 'pair')}. Two annotators choose the same text with "
         f"probability {_interval(a.same)}; Krippendorff's alpha is {_interval(a.alpha)}."
     )
     return f"<p>{as_html(words)}</p>" + _table(a.kappas, "Cohen's kappa of two annotators", index=False)

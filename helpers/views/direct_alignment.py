@@ -8,12 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .card import GREY, INK
+from .card import GRAY, INK
 from .overoptimization import DISTANCE
 from .style import PALETTE, error_bars, styled
 from .text import as_label
 
-MARKS = (  # colour, dash and symbol: no two alike, in grey print either
+MARKS = (  # color, dash and symbol: no two alike, in gray print either
     (INK[0], "solid", "circle"),
     (INK[1], "dash", "square"),
     (INK[2], "dot", "diamond"),
@@ -25,7 +25,7 @@ MARKS = (  # colour, dash and symbol: no two alike, in grey print either
 )
 
 
-def best_policy_figure(
+def optimal_policy_figure(
     tables: Mapping[float, Sequence[float]], reference: Sequence[float], names: Sequence[str]
 ) -> go.Figure:
     """How likely each completion is under the best policy of each KL coefficient (its key), and under the reference."""
@@ -59,7 +59,7 @@ def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
             hovertemplate="%{fullData.name}, %{customdata}<br>d = %{x:.2f}, gain %{y:.2f}<extra></extra>",
         )  # fmt: skip
     styled(figure, title, DISTANCE, "gain in gold reward, last point with 95 % interval", height=470)
-    return figure.update_xaxes(rangemode="tozero").add_hline(y=0, line={"color": GREY, "width": 1})
+    return figure.update_xaxes(rangemode="tozero").add_hline(y=0, line={"color": GRAY, "width": 1})
 
 
 def teachers_figure(table: pd.DataFrame, title: str) -> go.Figure:
@@ -80,7 +80,7 @@ def teachers_figure(table: pd.DataFrame, title: str) -> go.Figure:
             marker={"color": ink, "symbol": symbol, "size": 12}, **bars,
         )  # fmt: skip
     styled(figure, title, "agreement with people's labels", "gain in gold reward of PPO")
-    return figure.update_xaxes(tickformat=".0%").add_hline(y=0, line={"color": GREY, "width": 1})
+    return figure.update_xaxes(tickformat=".0%").add_hline(y=0, line={"color": GRAY, "width": 1})
 
 
 def mixing_figure(table: pd.DataFrame, title: str) -> go.Figure:
@@ -94,7 +94,7 @@ def mixing_figure(table: pd.DataFrame, title: str) -> go.Figure:
         x=table["share"], y=table["kl"].round(3), mode="lines+markers", line={"color": INK[2], "dash": "dash"},
         marker={"size": 9, "symbol": "diamond"}, row=1, col=2,
     )  # fmt: skip
-    figure.add_vline(x=0, line={"color": GREY, "dash": "dot"}).add_vline(x=1, line={"color": GREY, "dash": "dot"})
+    figure.add_vline(x=0, line={"color": GRAY, "dash": "dot"}).add_vline(x=1, line={"color": GRAY, "dash": "dot"})
     styled(figure, title, "", "").update_layout(showlegend=False)
     figure.update_xaxes(title="share of PPO's adapter (0: SFT, 1: PPO)")
     figure.update_yaxes(title="gold reward, 95 % interval", row=1, col=1)

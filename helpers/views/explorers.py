@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import torch
 
 from ..formulas import objectives
-from .card import GREY, INK, LABELLED, Card, explorer, framed, slider, visible
+from .card import GRAY, INK, LABELED, Card, explorer, framed, slider, visible
 from .live import series
 from .style import error_bars
 from .text import as_label
@@ -101,7 +101,7 @@ def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -
             marker={"symbol": ("circle", "square", "diamond")[place % 3], "size": 9},
             error_y=error_bars(rows, digits=4),
         )  # fmt: skip
-    figure.add_hline(y=best, line={"dash": "dash", "color": GREY}, annotation_text="best possible")
+    figure.add_hline(y=best, line={"dash": "dash", "color": GRAY}, annotation_text="best possible")
     framed(figure, title, "labels", "accuracy on held-out pairs", 400)
     ticks = sorted({int(n) for rows in tables.values() for n in rows["labels"]})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{n:,}" for n in ticks])
@@ -141,7 +141,7 @@ def clip_figure(clip: float, advantage: float, ratio: float) -> go.Figure:
     slope = slope + 0.0  # no minus zero
     figure.add_scatter(
         x=RATIOS.round(2), y=(RATIOS * advantage).round(4), name="without the clip: ratio x A", mode="lines",
-        line={"color": GREY, "dash": "dash", "width": 2},
+        line={"color": GRAY, "dash": "dash", "width": 2},
     )  # fmt: skip
     figure.add_scatter(
         x=RATIOS.round(2), y=objective.round(4), name="PPO's objective", mode="lines",
@@ -151,8 +151,8 @@ def clip_figure(clip: float, advantage: float, ratio: float) -> go.Figure:
         x=[ratio], y=[round(here, 4)], name="this token", mode="markers",
         marker={"color": INK[2], "size": 13, "symbol": "diamond"},
     )  # fmt: skip
-    figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor=GREY, opacity=0.15, line_width=0)
-    figure.add_vline(x=1, line={"dash": "dot", "color": GREY})
+    figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor=GRAY, opacity=0.15, line_width=0)
+    figure.add_vline(x=1, line={"dash": "dot", "color": GRAY})
     # exactly 0 where the clip cuts the token off, and A elsewhere
     felt = "clipped: it gets no gradient" if advantage and not slope else f"its gradient is {slope:+.2f}"
     title = f"A = {advantage:+.1f}, clip = {clip:.2f}: at a ratio of {ratio:.2f} the token is worth {here:+.2f}; {felt}"
@@ -242,7 +242,7 @@ def beta_explorer(recordings: Mapping[float, Sequence[Mapping]]) -> Card:
     """The KL coefficient of recorded PPO runs against their reward and KL."""
     betas = sorted(recordings)
     knob = widgets.SelectionSlider(
-        options=[(f"{beta:g}", beta) for beta in betas], value=betas[0], description="beta (KL coefficient)", **LABELLED
+        options=[(f"{beta:g}", beta) for beta in betas], value=betas[0], description="beta (KL coefficient)", **LABELED
     )
     return explorer("KL coefficient explorer", lambda beta: beta_figure(recordings, beta), beta=knob)
 
@@ -325,16 +325,16 @@ BLOCKS = (16, 32, 64, 128, 256, 512, 1024)
 EVEN = np.linspace(-1, 1, 16)  # four bits spent evenly
 
 
-def quantise_evenly(weights: np.ndarray, block_size: int) -> np.ndarray:
+def quantize_evenly(weights: np.ndarray, block_size: int) -> np.ndarray:
     """Weights (n,) rounded to 16 even steps between minus and plus the largest of their block (absmax int4)."""
     normed, scale = _normed(weights, block_size)
     nearest = np.abs(normed[:, None] - EVEN).argmin(axis=1)
     return EVEN[nearest] * scale
 
 
-def relative_error(weights: np.ndarray, quantised: np.ndarray) -> float:
+def relative_error(weights: np.ndarray, quantized: np.ndarray) -> float:
     """Size of the difference over the size of the weights (Frobenius norms)."""
-    return float(np.linalg.norm(quantised - weights) / np.linalg.norm(weights))
+    return float(np.linalg.norm(quantized - weights) / np.linalg.norm(weights))
 
 
 def nf4_figure(
@@ -390,10 +390,10 @@ def nf4_figure(
     )
 
 
-def nf4_explorer(weights: object, quantise: Callable[[torch.Tensor, int], object], levels: Sequence[float]) -> Card:
+def nf4_explorer(weights: object, quantize: Callable[[torch.Tensor, int], object], levels: Sequence[float]) -> Card:
     """The block size of 4-bit weights against their error, on NF4's grid and on an even one.
 
-    weights: any shape. quantise(weights (n,), block size): the weights after NF4, back in full precision; n is a
+    weights: any shape. quantize(weights (n,), block size): the weights after NF4, back in full precision; n is a
     multiple of every block size that is offered. levels: NF4's 16, between -1 and 1.
     """
     flat = torch.as_tensor(weights).detach().float().cpu().flatten()
@@ -402,12 +402,12 @@ def nf4_explorer(weights: object, quantise: Callable[[torch.Tensor, int], object
     plain = flat.numpy().astype(float)
     errors = {}
     for block in blocks:
-        nf4 = torch.as_tensor(quantise(flat, block)).detach().float().cpu().flatten().numpy()
-        errors[block] = relative_error(plain, nf4), relative_error(plain, quantise_evenly(plain, block))
+        nf4 = torch.as_tensor(quantize(flat, block)).detach().float().cpu().flatten().numpy()
+        errors[block] = relative_error(plain, nf4), relative_error(plain, quantize_evenly(plain, block))
     grid = np.asarray(torch.as_tensor(levels).detach().cpu(), dtype=float)
     knob = widgets.SelectionSlider(
         options=[(str(block), block) for block in blocks], value=64 if 64 in blocks else blocks[0],
-        description="block size (weights a scale)", **LABELLED,
+        description="block size (weights a scale)", **LABELED,
     )  # fmt: skip
     return explorer("NF4 explorer", lambda block_size: nf4_figure(plain, grid, errors, block_size), block_size=knob)
 

@@ -1,7 +1,7 @@
-"""Lab 01's labeller: two widgets that ask a session's questions, and figures of what the labels are worth.
+"""Lab 01's labeler: two widgets that ask a session's questions, and figures of what the labels are worth.
 
 The widgets only carry messages: an answer goes to the session, and the browser hears "saved" once the session's
-store has committed it. Texts are sent as they are and shown as text (labeller.js).
+store has committed it. Texts are sent as they are and shown as text (labeler.js).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import traitlets
 from plotly.subplots import make_subplots
 
 from ..files import LabError
-from ..labeling.session import LabellingSession, RatingSession
+from ..labeling.session import LabelingSession, RatingSession
 from ..labeling.store import AlreadyAnswered
 from .style import PALETTE, styled
 from .text import as_label
@@ -33,12 +33,12 @@ FOLDER = Path(__file__).parent
 class _Asking(anywidget.AnyWidget):
     """A widget around a session. Its state is what all its views show; a message from a view is an answer."""
 
-    _esm = FOLDER / "labeller.js"
-    _css = FOLDER / "labeller.css"
+    _esm = FOLDER / "labeler.js"
+    _css = FOLDER / "labeler.css"
     kind = traitlets.Unicode().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, session: LabellingSession | RatingSession) -> None:
+    def __init__(self, session: LabelingSession | RatingSession) -> None:
         self.session = session
         self._replies: dict[str, dict] = {}  # by message: one that is sent twice is answered once
         self._lock = threading.Lock()  # JupyterLab may deliver the messages of two tabs in two threads of the kernel
@@ -95,7 +95,7 @@ class _Asking(anywidget.AnyWidget):
         question, progress = self.session.current, self.session.progress
         texts: tuple[str, ...] = ()
         if question:
-            texts = question.texts if isinstance(self.session, LabellingSession) else (question.text,)
+            texts = question.texts if isinstance(self.session, LabelingSession) else (question.text,)
         return {
             "token": question.token if question else "",
             "prompt": question.pair.prompt if question else "",
@@ -109,10 +109,10 @@ class _Asking(anywidget.AnyWidget):
         return f"{type(self).__name__}: run this cell to use it"
 
 
-class Labeller(_Asking):
+class Labeler(_Asking):
     """Blind pairs, side by side: which is better, and how much, on Llama 2's four points?"""
 
-    def __init__(self, session: LabellingSession) -> None:
+    def __init__(self, session: LabelingSession) -> None:
         super().__init__(session)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .card import FED, GREY, INK, Card, Chart, Fed, framed, number
+from .card import FED, GRAY, INK, Card, Chart, Fed, framed, number
 from .ppo import PANELS as PPO_PANELS
 from .text import as_label
 
@@ -70,7 +70,7 @@ def curves(
     rows = math.ceil(len(panels) / columns)
     wide, high = (1 - 0.13 * (columns - 1)) / columns, (1 - 0.16 * (rows - 1)) / rows
     resumed = {r["resumed_at"] for r in records if r.get("resumed_at") is not None}
-    dotted = {"dash": "dot", "color": GREY}
+    dotted = {"dash": "dot", "color": GRAY}
     shapes = []
     for place, (measure, axis) in enumerate(panels.items()):
         row, column, n = place // columns, place % columns, place + 1 if place else ""
@@ -84,7 +84,7 @@ def curves(
         layout[f"yaxis{n}"] |= {"title": {"text": as_label(axis)}}
         frame = series(records, measure, window)
         common = {"x": frame["step"], "xaxis": f"x{n}", "yaxis": f"y{n}", "showlegend": not place}
-        dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GREY, "size": 5, "opacity": 0.6}}
+        dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GRAY, "size": 5, "opacity": 0.6}}
         line = {"y": frame["mean"], "mode": "lines", "line": {"color": INK[place % len(INK)], "width": 3}}
         traces += [
             go.Scatter(**common, **dots, name=as_label(unit), legendgroup="one"),

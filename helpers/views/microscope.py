@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from ..files import LabError
-from .card import FED, GREY, INK, Card, Chart, Fed, framed, number, visible
+from .card import FED, GRAY, INK, Card, Chart, Fed, framed, number, visible
 
 QUANTITIES = {  # column: (name, what it says)
     "logprob": ("log-probability", "nats: how likely the policy found the token"),
@@ -29,7 +29,7 @@ QUANTITIES = {  # column: (name, what it says)
     "ratio": ("ratio", "probability after the update over before"),
 }
 ROWS = ("log-prob", "KL", "reward", "value", "advantage", "ratio")  # of the figure, from the top
-SCALE = "PuOr_r"  # diverging, purple to orange: told apart by all kinds of colour blindness
+SCALE = "PuOr_r"  # diverging, purple to orange: told apart by all kinds of color blindness
 
 # --- Core ---------------------------------------------------------------------
 
@@ -61,8 +61,8 @@ def frame_of(record: Mapping, rollout: int = 0) -> pd.DataFrame:
     return frame.assign(clipped=[bool(clipped) for clipped in chosen["clipped"]])
 
 
-def colours_of(values: Sequence[float], middle: float = 0.0) -> list[tuple[str, str]]:
-    """(background, text) colours, as CSS: purple below `middle`, white at it, orange above; grey if not finite.
+def colors_of(values: Sequence[float], middle: float = 0.0) -> list[tuple[str, str]]:
+    """(background, text) colors, as CSS: purple below `middle`, white at it, orange above; gray if not finite.
 
     Both ends are as far from the middle as the farthest value. The text is black or white, whichever is read better.
     """
@@ -70,12 +70,12 @@ def colours_of(values: Sequence[float], middle: float = 0.0) -> list[tuple[str, 
     finite = np.isfinite(values)
     reach = _reach(values, middle)
     places = np.where(finite, 0.5 + (values - middle) / (2 * reach), 0.5)
-    colours = sample_colorscale(SCALE, places.clip(0, 1), colortype="tuple")
-    colours = [colour if known else (0.85, 0.85, 0.85) for colour, known in zip(colours, finite, strict=True)]
-    css = [f"rgb({', '.join(str(round(255 * part)) for part in colour)})" for colour in colours]
+    colors = sample_colorscale(SCALE, places.clip(0, 1), colortype="tuple")
+    colors = [color if known else (0.85, 0.85, 0.85) for color, known in zip(colors, finite, strict=True)]
+    css = [f"rgb({', '.join(str(round(255 * part)) for part in color)})" for color in colors]
     return [
-        (background, "#000" if luminance(colour) > 0.179 else "#fff")
-        for background, colour in zip(css, colours, strict=True)
+        (background, "#000" if luminance(color) > 0.179 else "#fff")
+        for background, color in zip(css, colors, strict=True)
     ]
 
 
@@ -85,14 +85,14 @@ def _reach(values: Sequence[float], middle: float) -> float:
     return float(np.abs(values[np.isfinite(values)] - middle).max(initial=0)) or 1.0
 
 
-def luminance(colour: tuple[float, float, float]) -> float:
-    """Relative luminance of an sRGB colour with parts from 0 to 1 (WCAG 2.1); black and white tie at 0.179."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+def luminance(color: tuple[float, float, float]) -> float:
+    """Relative luminance of an sRGB color with parts from 0 to 1 (WCAG 2.1); black and white tie at 0.179."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color]
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
 def strip_of(frame: pd.DataFrame, quantity: str) -> dict:
-    """What the strip shows of a rollout: its tokens, each with its number and colours, and the legend."""
+    """What the strip shows of a rollout: its tokens, each with its number and colors, and the legend."""
     middle, form = (1.0, ".2f") if quantity == "ratio" else (0.0, "+.2f")
     tokens = [
         {
@@ -100,10 +100,10 @@ def strip_of(frame: pd.DataFrame, quantity: str) -> dict:
             "value": number(row[quantity], form) + (" ✕" if row["clipped"] and quantity == "ratio" else ""),
             "all": token_line(row, place),
             "background": background,
-            "colour": colour,
+            "color": color,
         }
-        for place, (row, (background, colour)) in enumerate(
-            zip(frame.to_dict("records"), colours_of(frame[quantity], middle), strict=True)
+        for place, (row, (background, color)) in enumerate(
+            zip(frame.to_dict("records"), colors_of(frame[quantity], middle), strict=True)
         )
     ]
     name, meaning = QUANTITIES[quantity]
@@ -113,7 +113,7 @@ def strip_of(frame: pd.DataFrame, quantity: str) -> dict:
         "low": number(middle - reach, form),
         "middle": f"{middle:g}",
         "high": number(middle + reach, form),
-        "stops": [background for background, _ in colours_of(np.linspace(-1, 1, 9))],
+        "stops": [background for background, _ in colors_of(np.linspace(-1, 1, 9))],
     }
     return {"tokens": tokens, "legend": legend}
 
@@ -140,16 +140,16 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
     values = frame.drop(columns="token").round(3)
     figure = go.Figure()
 
-    def line(column: str, row: int, name: str, colour: str, dash: str, symbol: str) -> None:
+    def line(column: str, row: int, name: str, color: str, dash: str, symbol: str) -> None:
         figure.add_scatter(
             x=x, y=values[column], yaxis=_axis(row), name=name, mode="lines+markers",
-            line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": symbol, "size": 6},
+            line={"color": color, "dash": dash, "width": 2}, marker={"symbol": symbol, "size": 6},
             showlegend=row == 0 or column == "return", hovertemplate="%{y:.3f}",
         )  # fmt: skip
 
-    def bars(column: str, row: int, colour: str) -> None:
+    def bars(column: str, row: int, color: str) -> None:
         figure.add_bar(
-            x=x, y=values[column], yaxis=_axis(row), name=column if column != "kl" else "KL", marker_color=colour,
+            x=x, y=values[column], yaxis=_axis(row), name=column if column != "kl" else "KL", marker_color=color,
             showlegend=False, hovertemplate="%{y:.3f}",
         )  # fmt: skip
 
@@ -158,15 +158,15 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
     bars("kl", 1, INK[2])
     bars("reward", 2, INK[1])
     line("value", 3, "value", INK[0], "solid", "circle")
-    line("return", 3, "return", GREY, "dot", "square-open")
+    line("return", 3, "return", GRAY, "dot", "square-open")
     bars("advantage", 4, INK[3])
-    for name, rows, symbol, colour in (
+    for name, rows, symbol, color in (
         ("ratio", ~frame["clipped"], "circle", INK[0]),
         ("ratio, clipped", frame["clipped"], "x", INK[3]),
     ):
         figure.add_scatter(
             x=x, y=values["ratio"].where(rows), yaxis=_axis(5), name=name, mode="markers",
-            marker={"symbol": symbol, "size": 8, "color": colour}, showlegend=name != "ratio",
+            marker={"symbol": symbol, "size": 8, "color": color}, showlegend=name != "ratio",
             hovertemplate="%{y:.3f}",
         )  # fmt: skip
 
@@ -178,7 +178,7 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
         axis = {"domain": [max(0, top - height), top], "title": {"text": name}, "anchor": "x", "zeroline": True}
         figure.update_layout({_axis(row, "yaxis"): axis | ({"nticks": 4, "zerolinecolor": "#999"})})
     figure.add_shape(
-        type="rect", xref="paper", yref=_axis(5), x0=0, x1=1, y0=1 - clip, y1=1 + clip, fillcolor=GREY, opacity=0.15,
+        type="rect", xref="paper", yref=_axis(5), x0=0, x1=1, y0=1 - clip, y1=1 + clip, fillcolor=GRAY, opacity=0.15,
         line_width=0, layer="below",
     )  # fmt: skip
     figure.add_shape(
@@ -189,7 +189,7 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
         x1=1,
         y0=1,
         y1=1,
-        line={"dash": "dot", "color": GREY, "width": 1},
+        line={"dash": "dot", "color": GRAY, "width": 1},
     )
     if 0 <= chosen < len(frame):
         figure.add_shape(
@@ -202,7 +202,7 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
     ticks = [escape(visible(token, 12), quote=False) for token in frame["token"]]
     figure.update_xaxes(
         anchor=_axis(len(ROWS) - 1), range=[-0.7, len(frame) - 0.3], tickvals=x, ticktext=ticks, tickangle=-60,
-        tickfont_size=11, showspikes=True, spikemode="across", spikethickness=1, spikecolor=GREY, spikedash="solid",
+        tickfont_size=11, showspikes=True, spikemode="across", spikethickness=1, spikecolor=GRAY, spikedash="solid",
     )  # fmt: skip
     return figure.update_layout(hovermode="x unified", hoversubplots="axis", bargap=0.25)
 
@@ -215,7 +215,7 @@ def _axis(row: int, prefix: str = "y") -> str:
 
 
 class Strip(Fed):
-    """The tokens in reading order, each on its colour and over its number; all values of the one pointed at below.
+    """The tokens in reading order, each on its color and over its number; all values of the one pointed at below.
 
     Arrow keys, Home and End move from token to token; the number of each token that gets the focus is answered.
     State: as from `strip_of`, summary, prompt.
@@ -248,12 +248,12 @@ class Strip(Fed):
         last = i;
         mark();
       };
-      const token = ({ text, value, all, background, colour }, i) => {
+      const token = ({ text, value, all, background, color }, i) => {
         const item = node("div", list);
         item.setAttribute("role", "option");
         item.setAttribute("aria-label", all);
         item.dataset.all = all;
-        Object.assign(item.style, { background, color: colour });
+        Object.assign(item.style, { background, color: color });
         node("span", item, text).dir = "auto";
         node("small", item, value);
         item.addEventListener("mouseenter", () => show(i));
@@ -312,7 +312,7 @@ class Strip(Fed):
 class Microscope:
     """One rollout under the microscope: a strip of its tokens, and all its values over the tokens.
 
-    records: those with "tokens" are shown. clip: PPO's, for the range of the ratio. quantity: the strip's colour to
+    records: those with "tokens" are shown. clip: PPO's, for the range of the ratio. quantity: the strip's color to
     begin with, a key of QUANTITIES. Raises LabError if no record has tokens.
     """
 
@@ -336,7 +336,7 @@ class Microscope:
         )  # fmt: skip
         self.quantity = widgets.Dropdown(
             options=[(name, column) for column, (name, _) in QUANTITIES.items()], value=quantity,
-            description="colour", layout={"width": "270px"}, **narrow,
+            description="color", layout={"width": "270px"}, **narrow,
         )  # fmt: skip
         self.chosen = -1  # the token with a line through the figure; none yet
         self.strip = Strip(**self._strip())

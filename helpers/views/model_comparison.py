@@ -1,6 +1,6 @@
 """Lab 04: how models stand with each judge, how far judges agree, and who wrote which of the texts that were judged.
 
-The blind questions themselves are asked by `labeller.Labeller`, agreement is drawn by `labeller.agreement_figure`.
+The blind questions themselves are asked by `labeler.Labeler`, agreement is drawn by `labeler.agreement_figure`.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ AXES = {
 
 
 def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength") -> go.Figure:
-    """A dot with its interval for each model, a colour and symbol a judge.
+    """A dot with its interval for each model, a color and symbol a judge.
 
     table: as from `judging.standings`. measure: one of AXES; KeyError for another. A judge without enough verdicts is
     named in the legend with the reason; where no judge has enough, the figure says so.

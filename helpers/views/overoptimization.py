@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
-from .card import GREY, INK, LABELLED, Card, Chart, framed, number
+from .card import GRAY, INK, LABELED, Card, Chart, framed, number
 from .live import SHORT, Samples
 from .style import PALETTE, error_bars, styled
 from .text import as_label
@@ -35,7 +35,7 @@ def curves_figure(
     figure = styled(_panels(curves), title, "", "")
     for place, (name, fitted) in enumerate((fits or {}).items()):
         d = np.linspace(0, curves.loc[curves["curve"] == name, "d"].max(), 60)
-        line = {"color": GREY, "width": 1.5, "dash": "dot"}
+        line = {"color": GRAY, "width": 1.5, "dash": "dot"}
         figure.add_scatter(
             x=d.round(3), y=fitted(d).round(3), mode="lines", line=line, name="fit", legendgroup="fit",
             showlegend=not place, row=1, col=1,
@@ -56,10 +56,10 @@ def _panels(curves: pd.DataFrame) -> go.Figure:
 
 
 def _band(rows: pd.DataFrame, name: str, place: int, _) -> go.Scatter:
-    colour = f"rgba{(*hex_to_rgb(INK[place % len(INK)]), 0.13)}"
+    color = f"rgba{(*hex_to_rgb(INK[place % len(INK)]), 0.13)}"
     x, y = pd.concat([rows["d"], rows["d"][::-1]]), pd.concat([rows["high"], rows["low"][::-1]])
     return go.Scatter(
-        x=x.round(3), y=y.round(3), fill="toself", fillcolor=colour, mode="none", hoverinfo="skip", showlegend=False,
+        x=x.round(3), y=y.round(3), fill="toself", fillcolor=color, mode="none", hoverinfo="skip", showlegend=False,
         legendgroup=name,
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def _line(rows: pd.DataFrame, name: str, place: int, in_legend: bool) -> go.Scat
 
 
 def _axes(figure: go.Figure) -> go.Figure:
-    figure.update_xaxes(title=DISTANCE, rangemode="tozero").add_hline(y=0, line={"color": GREY, "width": 1})
+    figure.update_xaxes(title=DISTANCE, rangemode="tozero").add_hline(y=0, line={"color": GRAY, "width": 1})
     for column, axis in enumerate(MEASURES.values(), start=1):
         figure.update_yaxes(title=axis, row=1, col=column)
     return figure
@@ -93,9 +93,9 @@ class PointReader:
         self.curves, self.texts, self.unit = curves, texts, unit
         names = list(dict.fromkeys(curves["curve"]))
         self._at = {name: list(dict.fromkeys(curves.loc[curves["curve"] == name, "at"])) for name in names}
-        self.curve = widgets.Dropdown(options=names, description="curve", **LABELLED)
+        self.curve = widgets.Dropdown(options=names, description="curve", **LABELED)
         self.at = widgets.SelectionSlider(
-            options=self._at[names[0]], value=self._at[names[0]][-1], description=unit, **LABELLED
+            options=self._at[names[0]], value=self._at[names[0]][-1], description=unit, **LABELED
         )
         self.chart = Chart(self._figure())
         self.samples = Samples(**self._table())
@@ -182,7 +182,7 @@ def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
     figure = go.Figure()
     figure.add_scatter(
         x=table["n"], y=table["formula"].round(3), mode="lines", name="log n - (n - 1) / n",
-        line={"color": GREY, "dash": "dash"},
+        line={"color": GRAY, "dash": "dash"},
     )  # fmt: skip
     figure.add_scatter(x=table["n"], y=table["estimate"].round(3), mode="markers", name="measured, 95 % interval",
         error_y=error_bars(table), marker={"color": PALETTE[1], "symbol": "diamond", "size": 10})  # fmt: skip
@@ -202,8 +202,8 @@ def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = N
         x=rows["estimate"].round(3), y=rows["name"].map(as_label), mode="markers", error_x=error_bars(rows),
         showlegend=False, marker={"size": 11, "color": INK[0]},
     )  # fmt: skip
-    figure.add_vline(x=0, line={"color": GREY})
+    figure.add_vline(x=0, line={"color": GRAY})
     if best is not None:
-        figure.add_vline(x=round(best, 3), line={"color": GREY, "dash": "dot"})
+        figure.add_vline(x=round(best, 3), line={"color": GRAY, "dash": "dot"})
     styled(figure, title, x, "", height=150 + 34 * len(rows))
     return figure.update_yaxes(automargin=True)

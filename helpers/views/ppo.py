@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .style import COLOURS, DASHES, PALETTE, error_bars, styled
+from .style import COLORS, DASHES, PALETTE, error_bars, styled
 from .text import as_html, as_label
 
 # --- Policy gradient and clipping ---------------------------------------------
@@ -34,7 +34,7 @@ def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
 
 
 def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]], clip: float) -> go.Figure:
-    """What PPO maximises for one token against the ratio policy / old policy, a curve for each advantage."""
+    """What PPO maximizes for one token against the ratio policy / old policy, a curve for each advantage."""
     figure = go.Figure()
     for number, (name, gain) in enumerate(gains.items()):
         figure.add_scatter(
@@ -44,8 +44,8 @@ def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]]
             mode="lines",
             line={"width": 3, "dash": ("solid", "dash")[number % 2], "color": PALETTE[number]},
         )
-    figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor="grey", opacity=0.12, line_width=0)
-    figure.add_vline(x=1, line={"dash": "dot", "color": "grey"})
+    figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor="gray", opacity=0.12, line_width=0)
+    figure.add_vline(x=1, line={"dash": "dot", "color": "gray"})
     title = f"Beyond a ratio of {1 + clip:g} a good token pays no more; below {1 - clip:g} a bad one costs no less"
     return styled(figure, title, "ratio policy / old policy", "objective of one token")
 
@@ -125,7 +125,7 @@ def gains_figure(before: Sequence[float], after: Sequence[float]) -> go.Figure:
             y=(counts / len(values)).round(4),
             mode="lines",
             name={"sft": "SFT (before)", "ppo": "PPO (after)"}[name],
-            line={"shape": "hvh", "color": COLOURS[name], "dash": DASHES[name], "width": 3},
+            line={"shape": "hvh", "color": COLORS[name], "dash": DASHES[name], "width": 3},
         )
     perfect = f"{(before >= 3).mean():.0%} to {(after >= 3).mean():.0%}"
     title = f"Perfect TL;DRs: {perfect}; worse than before on {(after < before).mean():.0%} of the prompts"

@@ -24,7 +24,7 @@ STRENGTHS = {1: "negligibly better", 2: "slightly better", 3: "better", 4: "sign
 
 
 class BlindPair(NamedTuple):
-    """A pair as a labeller sees it: two texts in random order; `label` ("A" or "B") is what was chosen."""
+    """A pair as a labeler sees it: two texts in random order; `label` ("A" or "B") is what was chosen."""
 
     pair: Preference
     a: str
@@ -323,7 +323,7 @@ def strengths_figure(strengths: pd.Series, title: str) -> go.Figure:
 
 
 def _heatmap(table: pd.DataFrame, text: str, **options) -> go.Figure:
-    """Numbers as colours and as text; a missing one stays blank."""
+    """Numbers as colors and as text; a missing one stays blank."""
     figure = go.Figure(
         go.Heatmap(
             z=table.to_numpy(dtype=float),

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .direct_alignment import MARKS
-from .style import COLOURS, DASHES, MARKERS, PALETTE, error_bars, styled
+from .style import COLORS, DASHES, MARKERS, PALETTE, error_bars, styled
 from .text import as_label
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
@@ -16,7 +16,7 @@ SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")
 
 
 def next_token_bars(frame: pd.DataFrame, title: str) -> go.Figure:
-    """Next-token probabilities as bars: columns token, decoding, probability; one colour and pattern a decoding."""
+    """Next-token probabilities as bars: columns token, decoding, probability; one color and pattern a decoding."""
     figure = go.Figure()
     patterns = ("", "/", ".", "x", "-")
     for i, (name, rows) in enumerate(frame.groupby("decoding", sort=False)):
@@ -58,7 +58,7 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
 
 
 def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go.Figure:
-    """Every model (column) with every task and technique (row): colour the share of the best score, text the estimate
+    """Every model (column) with every task and technique (row): color the share of the best score, text the estimate
     with its 95 % interval. summary: as from `grid.summary`; best: the highest score of a task, where it is not 1."""
     rows = summary.assign(row=summary["task"] + ": " + summary["technique"])
     order = list(dict.fromkeys(rows.sort_values("task", key=_place(rows["task"]), kind="stable")["row"]))
@@ -94,7 +94,7 @@ def _place(tasks: pd.Series):
 
 
 def _look(name: str, place: int) -> tuple[str | None, str, str]:
-    """Colour, dash and symbol of a model: those that it has in every lab, or the next that no other has."""
-    if name in COLOURS:
-        return COLOURS[name], DASHES[name], MARKERS[name]
+    """Color, dash and symbol of a model: those that it has in every lab, or the next that no other has."""
+    if name in COLORS:
+        return COLORS[name], DASHES[name], MARKERS[name]
     return MARKS[place % len(MARKS)]

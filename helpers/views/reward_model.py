@@ -1,4 +1,4 @@
-"""Figures, tables and one widget on reward models: the loss, quantised weights, accuracy, scores."""
+"""Figures, tables and one widget on reward models: the loss, quantized weights, accuracy, scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -59,7 +59,7 @@ def loss_figure() -> go.Figure:
         mode="lines",
         line={"dash": "dash"},
     )
-    figure.add_vline(x=0, line={"dash": "dot", "color": "grey"})
+    figure.add_vline(x=0, line={"dash": "dot", "color": "gray"})
     title = "A pair in the wrong order pulls with almost full force, a settled one hardly at all"
     return styled(figure, title, "r(chosen) - r(rejected)", "loss, and size of its gradient")
 
@@ -67,16 +67,16 @@ def loss_figure() -> go.Figure:
 # --- The model ----------------------------------------------------------------
 
 
-def nf4_figure(original: Sequence[float], quantised: Sequence[float], error: float) -> go.Figure:
+def nf4_figure(original: Sequence[float], quantized: Sequence[float], error: float) -> go.Figure:
     """One block of 64 weights before and after 4 bits, sorted; `error` is that of the whole matrix, relative."""
-    original, quantised = np.asarray(original, dtype=float), np.asarray(quantised, dtype=float)
+    original, quantized = np.asarray(original, dtype=float), np.asarray(quantized, dtype=float)
     order = np.argsort(original)
     figure = go.Figure()
     figure.add_scatter(y=original[order].round(4), name="checkpoint", mode="markers", marker={"symbol": "circle-open"})
     figure.add_scatter(
-        y=quantised[order].round(4), name="4 bits (NF4)", mode="lines", line={"shape": "hvh", "color": PALETTE[1]}
+        y=quantized[order].round(4), name="4 bits (NF4)", mode="lines", line={"shape": "hvh", "color": PALETTE[1]}
     )
-    levels = len(np.unique(quantised))
+    levels = len(np.unique(quantized))
     title = f"{len(original)} weights share {levels} values; the matrix is {error:.0%} off"
     return styled(figure, title, "weights of one block, sorted", "weight")
 
@@ -104,7 +104,7 @@ def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figur
     interval_points(figure, table, "95 % interval")
     _name_rows(figure, table)
     figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
-    figure.add_vline(x=0.5, line={"dash": "dot", "color": "grey"}, annotation_text="coin")
+    figure.add_vline(x=0.5, line={"dash": "dot", "color": "gray"}, annotation_text="coin")
     share = table.loc[measured, "estimate"] / best
     title = f"{measured.capitalize()}: {share:.0%} of the best possible accuracy"
     styled(figure, title, "accuracy on the test split", "")
@@ -133,7 +133,7 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Accuracy against confidence (tables as from `evaluation.reliability`); the title speaks of the first one."""
     figure = go.Figure()
     figure.add_scatter(
-        x=[0.5, 1], y=[0.5, 1], mode="lines", name="as sure as right", line={"dash": "dot", "color": "grey"}
+        x=[0.5, 1], y=[0.5, 1], mode="lines", name="as sure as right", line={"dash": "dot", "color": "gray"}
     )
     for number, (name, table) in enumerate(tables.items()):
         figure.add_scatter(
@@ -200,10 +200,10 @@ def scores_figure(proxy: pd.DataFrame, gold: pd.DataFrame) -> go.Figure:
     return figure.update_xaxes(title_text="gold reward, -3 to 3", row=1, col=2)
 
 
-def normalisation_figure(raw: Mapping[str, Sequence[float]], normalised: Mapping[str, Sequence[float]]) -> go.Figure:
-    """Histograms of the scores of several reward models, as they come and after normalisation."""
+def normalization_figure(raw: Mapping[str, Sequence[float]], normalized: Mapping[str, Sequence[float]]) -> go.Figure:
+    """Histograms of the scores of several reward models, as they come and after normalization."""
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
-    for column, scores in enumerate((raw, normalised), start=1):
+    for column, scores in enumerate((raw, normalized), start=1):
         low = min(map(np.min, scores.values()))
         high = max(map(np.max, scores.values()))
         edges = np.linspace(low, high, 41)
@@ -215,9 +215,9 @@ def normalisation_figure(raw: Mapping[str, Sequence[float]], normalised: Mapping
                 line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]}, line_color=PALETTE[number],
             )  # fmt: skip
     means = ", ".join(f"{np.mean(values):.1f}" for values in raw.values())
-    title = f"Raw scores have means {means} and any width; normalised ones share one scale"
+    title = f"Raw scores have means {means} and any width; normalized ones share one scale"
     styled(figure, title, "raw score", "texts")
-    return figure.update_xaxes(title_text="normalised score, standard deviations", row=1, col=2)
+    return figure.update_xaxes(title_text="normalized score, standard deviations", row=1, col=2)
 
 
 def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) -> go.Figure:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..formulas.statistics import bootstrap_interval
-from .style import COLOURS, HEIGHT, PALETTE, styled
+from .style import COLORS, HEIGHT, PALETTE, styled
 from .text import as_label
 
 LINES = ("solid", "dash", "dot", "dashdot")
@@ -39,9 +39,9 @@ def stages_map() -> go.Figure:
     for column, (heading, data, training, result) in enumerate(STAGES):
         middle = column + 0.5
         figure.add_annotation(x=middle, y=3.75, text=f"<b>{heading}</b>", showarrow=False, font_size=15)
-        for y, text, colour in ((2.9, data, PALETTE[2]), (1.75, training, "white"), (0.6, result, PALETTE[0])):
+        for y, text, color in ((2.9, data, PALETTE[2]), (1.75, training, "white"), (0.6, result, PALETTE[0])):
             figure.add_shape(
-                type="rect", x0=middle - 0.36, x1=middle + 0.36, y0=y - 0.36, y1=y + 0.36, fillcolor=colour,
+                type="rect", x0=middle - 0.36, x1=middle + 0.36, y0=y - 0.36, y1=y + 0.36, fillcolor=color,
                 opacity=0.55, line={"color": "#444"}, layer="below",
             )  # fmt: skip
             figure.add_annotation(x=middle, y=y, text=text, showarrow=False)
@@ -96,15 +96,15 @@ def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
     curves: by name, as from `mean_curve`.
     """
     figure = go.Figure()
-    colours = (COLOURS["sft"], COLOURS["ppo"], PALETTE[3], PALETTE[2])
+    colors = (COLORS["sft"], COLORS["ppo"], PALETTE[3], PALETTE[2])
     for i, (name, curve) in enumerate(curves.items()):
         figure.add_scatter(
             x=[*curve["step"], *curve["step"][::-1]], y=[*curve["high"], *curve["low"][::-1]], fill="toself",
-            fillcolor=colours[i % 4], opacity=0.3, line={"width": 0}, hoverinfo="skip", showlegend=False,
+            fillcolor=colors[i % 4], opacity=0.3, line={"width": 0}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         figure.add_scatter(
             x=curve["step"], y=curve["estimate"], name=as_label(name), mode="lines+markers",
-            line={"dash": LINES[i % 4], "color": colours[i % 4], "width": 2.5},
+            line={"dash": LINES[i % 4], "color": colors[i % 4], "width": 2.5},
             marker={"symbol": SYMBOLS[i % 4], "size": 7},
         )  # fmt: skip
     styled(figure, title, "step (one pull)", "probability of the best arm")

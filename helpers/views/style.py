@@ -1,4 +1,4 @@
-"""One look for all figures: size, and colours that survive colour blindness and grey printing."""
+"""One look for all figures: size, and colors that survive color blindness and gray printing."""
 
 import textwrap
 
@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from .text import as_label
 
 PALETTE = px.colors.qualitative.Safe
-# The same model has the same colour, dash and marker in every lab.
-COLOURS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": PALETTE[3], "rejected": PALETTE[1]}
+# The same model has the same color, dash and marker in every lab.
+COLORS = {"base": PALETTE[10], "sft": PALETTE[0], "ppo": PALETTE[1], "chosen": PALETTE[3], "rejected": PALETTE[1]}
 DASHES = {"base": "dot", "sft": "dash", "ppo": "solid"}
 MARKERS = {"base": "circle", "sft": "square", "ppo": "diamond"}
 HEIGHT = 340  # pixels

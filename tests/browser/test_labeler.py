@@ -1,4 +1,4 @@
-"""The labeller as it is used: in JupyterLab, by keyboard and mouse, with a kernel that is killed."""
+"""The labeler as it is used: in JupyterLab, by keyboard and mouse, with a kernel that is killed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,15 +37,15 @@ PAIRS = [
 PAIRS.insert(2, HOSTILE)
 
 CELLS = (
-    """from helpers.labeling.session import LabellingSession, RatingSession
+    """from helpers.labeling.session import LabelingSession, RatingSession
 from helpers.preferences import read_pairs
-from helpers.views.labeler import Labeller, Rater
+from helpers.views.labeler import Labeler, Rater
 
 pairs = read_pairs("pairs.jsonl")
-session = LabellingSession(pairs, "ann", repeat_every=5)
-labeller = Labeller(session)
-labeller""",
-    "labeller",
+session = LabelingSession(pairs, "ann", repeat_every=5)
+labeler = Labeler(session)
+labeler""",
+    "labeler",
     "Rater(RatingSession(pairs, 'ann'))",
 )
 
@@ -62,7 +62,7 @@ def browser(folder: Path, width: int = 1280) -> Iterator[tuple[Notebook, "Watch"
         try:
             page = chromium.new_context(viewport={"width": width, "height": 1000}).new_page()
             watch = Watch(page)
-            notebook = Notebook(page, address, "labelling.ipynb")
+            notebook = Notebook(page, address, "labeling.ipynb")
             assert notebook.run_all(), notebook.error_outputs()
             yield notebook, watch
         finally:
@@ -96,7 +96,7 @@ def folder(tmp_path, monkeypatch):
     write_rows(tmp_path / "pairs.jsonl", PAIRS)
     kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = new_notebook(cells=[new_code_cell(source) for source in CELLS], metadata={"kernelspec": kernelspec})
-    nbformat.write(notebook, tmp_path / "labelling.ipynb")
+    nbformat.write(notebook, tmp_path / "labeling.ipynb")
     return tmp_path
 
 
@@ -140,7 +140,7 @@ def test_ten_labels_survive_a_killed_kernel(folder):
     store = LabelStore()
     with browser(folder) as (notebook, watch):
         page = notebook.page
-        view, second = page.locator(".rlhf-labeller").nth(0), page.locator(".rlhf-labeller").nth(1)
+        view, second = page.locator(".rlhf-labeler").nth(0), page.locator(".rlhf-labeler").nth(1)
         before = cells(notebook)
 
         # Keys, and none of them reaches JupyterLab, where "a" and "b" insert cells, "d d" deletes, "m" is Markdown.
@@ -172,7 +172,7 @@ def test_ten_labels_survive_a_killed_kernel(folder):
         assert sorted(shown(view)[1:]) == sorted([HOSTILE.completion_a.strip(), HOSTILE.completion_b.strip()])
         assert view.locator(".rlhf-text *").count() == 0
         assert page.evaluate("window.pwned") is None
-        for element in (".rlhf-labeller", ".rlhf-text"):
+        for element in (".rlhf-labeler", ".rlhf-text"):
             overflow = "elements => elements.some(e => e.scrollWidth > e.clientWidth + 1)"
             assert not page.locator(element).evaluate_all(overflow)
 
@@ -218,9 +218,9 @@ def test_ten_labels_survive_a_killed_kernel(folder):
 
         # Reload, run again: the session goes on.
         page.on("dialog", lambda dialog: dialog.accept())
-        notebook = Notebook(page, page.url.split("/lab")[0], "labelling.ipynb")
+        notebook = Notebook(page, page.url.split("/lab")[0], "labeling.ipynb")
         assert notebook.run_all(), notebook.error_outputs()
-        view = page.locator(".rlhf-labeller").first
+        view = page.locator(".rlhf-labeler").first
         assert "Question 11 of 16; 10 saved" in view.locator(".rlhf-counter").inner_text()
         view.locator('[data-answer="tie"]').click()
         wait_for_status(view, "saved 11 of 16")
@@ -232,7 +232,7 @@ def test_failures_restarts_and_ratings(folder):
     store = LabelStore()
     with browser(folder, width=800) as (notebook, watch):
         page = notebook.page
-        view, rater = page.locator(".rlhf-labeller").nth(0), page.locator(".rlhf-labeller").nth(2)
+        view, rater = page.locator(".rlhf-labeler").nth(0), page.locator(".rlhf-labeler").nth(2)
         # Narrow: one card below the other.
         a, b = (view.locator(".rlhf-card").nth(i).bounding_box() for i in (0, 1))
         assert b["y"] >= a["y"] + a["height"] and a["x"] == b["x"]
@@ -275,8 +275,8 @@ def test_failures_restarts_and_ratings(folder):
 
         # A second tab on the same kernel shows the same question and stays in step.
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        tab = Notebook(page.context.new_page(), page.url.split("/lab")[0], "labelling.ipynb").page
-        other = tab.locator(".rlhf-labeller").first
+        tab = Notebook(page.context.new_page(), page.url.split("/lab")[0], "labeling.ipynb").page
+        other = tab.locator(".rlhf-labeler").first
         other.wait_for()
         assert shown(other) == shown(view)
         other.locator('[data-answer="right 3"]').click()

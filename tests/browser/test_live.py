@@ -323,7 +323,7 @@ VIEWS = [
     FAKES
     + """
 import torch
-from helpers.formulas.quantization import NF4_LEVELS, dequantise_nf4, quantise_nf4
+from helpers.formulas.quantization import NF4_LEVELS, dequantize_nf4, quantize_nf4
 from helpers.views import explorers
 from helpers.views.microscope import Microscope
 from helpers.views.replay import Replay
@@ -338,7 +338,7 @@ recording = SimpleNamespace(title="PPO", stage="other", total=40, records=record
     "explorers.beta_explorer({0.05: records, 0.1: records[:20]})",
     "explorers.decoding_explorer([f' word{i}' for i in range(50)], torch.arange(50) / 10)",
     "explorers.nf4_explorer(torch.randn(4096, generator=torch.manual_seed(0)),"
-    " lambda w, block: dequantise_nf4(*quantise_nf4(w, block)), NF4_LEVELS)",
+    " lambda w, block: dequantize_nf4(*quantize_nf4(w, block)), NF4_LEVELS)",
     """
 import pandas as pd
 from helpers.views.overoptimization import PointReader

@@ -11,7 +11,7 @@ import torch
 
 from helpers.classroom import doctor
 from helpers.classroom.doctor import Check, check, report, to_frame
-from helpers.classroom.notebooks import sanitise
+from helpers.classroom.notebooks import sanitize
 from helpers.files import LabError
 from helpers.models.profiles import PROFILES
 
@@ -176,7 +176,7 @@ def test_the_welcome_says_at_once_that_it_works_and_at_the_end_that_all_is_well(
 
     monkeypatch.setattr(doctor, "_examine", examine)
     assert doctor.welcome() == [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
-    printed = sanitise(capsys.readouterr().out).splitlines()
+    printed = sanitize(capsys.readouterr().out).splitlines()
     assert printed == [
         "ok: Python", "ok: memory", "All is well: this machine is ready for the profile tiny (took ... s).",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The committed labs are executed, normalised and readable; stale outputs do not pass nbval."""
+"""The committed labs are executed, normalized and readable; stale outputs do not pass nbval."""
 
 import json
 import re
@@ -11,12 +11,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.classroom.notebooks import (
-    execute_and_normalise,
-    normalise,
-    normalised_text,
+    execute_and_normalize,
+    normalize,
+    normalized_text,
     read,
-    sanitise,
-    sanitise_patterns,
+    sanitize,
+    sanitize_patterns,
 )
 from helpers.files import ROOT, LabError
 
@@ -35,8 +35,8 @@ def code_cells(notebook):
 
 
 @every_lab
-def test_lab_is_normalised(path):
-    assert normalised_text(read(path)) == path.read_text("utf-8"), "run `make notebooks`"
+def test_lab_is_normalized(path):
+    assert normalized_text(read(path)) == path.read_text("utf-8"), "run `make notebooks`"
 
 
 @every_lab
@@ -66,10 +66,10 @@ def test_lab_is_small_enough_for_git(path):
     assert path.stat().st_size < 500_000, "a figure or table stores more than a reader can see"
 
 
-# ------------------------------------------------------------------------------------------ normalising
+# ------------------------------------------------------------------------------------------ normalizing
 
 
-def test_normalise_keeps_what_repeats_and_drops_the_rest():
+def test_normalize_keeps_what_repeats_and_drops_the_rest():
     cell = new_code_cell(
         "show()",
         execution_count=7,
@@ -92,7 +92,7 @@ def test_normalise_keeps_what_repeats_and_drops_the_rest():
     notebook = new_notebook(cells=[new_markdown_cell("# Title"), cell, new_code_cell("")])
     notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {}}
 
-    result = normalise(notebook)
+    result = normalize(notebook)
 
     assert set(result.metadata) == {"kernelspec", "language_info"}
     assert [c.cell_type for c in result.cells] == ["markdown", "code", "code"]
@@ -105,11 +105,11 @@ def test_normalise_keeps_what_repeats_and_drops_the_rest():
     assert result.cells[2].execution_count is None
 
 
-def test_normalising_twice_changes_nothing():
+def test_normalizing_twice_changes_nothing():
     notebook = new_notebook()
     notebook.cells = [new_code_cell("f()", id="same", execution_count=5)] * 3
-    once = normalised_text(notebook)
-    assert normalised_text(nbformat.reads(once, as_version=4)) == once
+    once = normalized_text(notebook)
+    assert normalized_text(nbformat.reads(once, as_version=4)) == once
     assert len({cell["id"] for cell in json.loads(once)["cells"]}) == 3
 
 
@@ -123,13 +123,13 @@ def test_normalising_twice_changes_nothing():
         ("VBox(children=(HTML(value='a long …", "VBox: run this cell to use it"),
     ],
 )
-def test_sanitise(before, after):
-    assert sanitise(before) == after
-    assert sanitise(after) == after
+def test_sanitize(before, after):
+    assert sanitize(before) == after
+    assert sanitize(after) == after
 
 
-def test_there_are_patterns_to_sanitise_with():
-    assert len(sanitise_patterns()) >= 4
+def test_there_are_patterns_to_sanitize_with():
+    assert len(sanitize_patterns()) >= 4
 
 
 # ------------------------------------------------------------------------------------------ executing
@@ -165,9 +165,9 @@ NOISY = (
 
 def test_executing_twice_gives_the_same_bytes_and_passes_nbval(notebook_at):
     path = notebook_at(*NOISY)
-    assert execute_and_normalise(path)
+    assert execute_and_normalize(path)
     first, written = path.read_bytes(), path.stat().st_mtime_ns
-    assert not execute_and_normalise(path)
+    assert not execute_and_normalize(path)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == (first, written)
     assert b"two True" in first
     result = run_nbval(path)
@@ -176,7 +176,7 @@ def test_executing_twice_gives_the_same_bytes_and_passes_nbval(notebook_at):
 
 def test_a_stale_output_fails_nbval(notebook_at):
     path = notebook_at("print('PPO raised the gold reward:', 2 > 1)", "1 + 1")
-    execute_and_normalise(path)
+    execute_and_normalize(path)
     path.write_text(path.read_text("utf-8").replace("gold reward: True", "gold reward: False"), "utf-8")
     result = run_nbval(path)
     assert result.returncode == 1
@@ -188,19 +188,19 @@ def test_a_failing_cell_gives_one_clear_message_and_leaves_the_file(notebook_at)
     before = path.read_bytes()
     message = r"tiny\.ipynb, cell \[2\] \(y = x / 0\): ZeroDivisionError: division by zero$"
     with pytest.raises(LabError, match=message):
-        execute_and_normalise(path)
+        execute_and_normalize(path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_a_cell_that_takes_too_long_is_named(notebook_at):
     with pytest.raises(LabError, match=r"cell \[1\] \(import time\): took longer than 1 s"):
-        execute_and_normalise(notebook_at("import time\ntime.sleep(30)"), timeout=1)
+        execute_and_normalize(notebook_at("import time\ntime.sleep(30)"), timeout=1)
 
 
 def test_a_dead_kernel_is_named(notebook_at):
     with pytest.raises(LabError, match=r"cell \[1\] .*: the kernel died"):
-        execute_and_normalise(notebook_at("import os; os._exit(1)"))
+        execute_and_normalize(notebook_at("import os; os._exit(1)"))
 
 
 @pytest.mark.parametrize("content", [None, "", "{", '{"cells": 3}', "\xff"])
@@ -209,4 +209,4 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
     if content is not None:
         path.write_text(content, "latin-1")
     with pytest.raises(LabError, match=r"bad\.ipynb: (no such notebook|not a notebook)"):
-        execute_and_normalise(path)
+        execute_and_normalize(path)

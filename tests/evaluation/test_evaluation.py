@@ -6,23 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.evaluation.baselines import length_baseline, length_margins
 from helpers.evaluation.policies import (
     Judged,
+    compare_models,
+    completion_loss,
+    gold_gain,
+    implicit_rewards,
+    sample,
+    win_rates,
+)
+from helpers.evaluation.reward_models import (
     accuracy,
     accuracy_gain,
     accuracy_gain_over_seeds,
     accuracy_over_seeds,
     best_possible,
-    compare_models,
-    completion_loss,
-    gold_gain,
-    implicit_rewards,
-    length_baseline,
-    length_margins,
     pair_scores,
     reliability,
-    sample,
-    win_rates,
 )
 from helpers.formulas.statistics import expected_calibration_error
 from helpers.models.shared_base import BASE, POLICY, REFERENCE, SharedBase

@@ -45,7 +45,7 @@ def test_wrong_answer_hears_of_its_own_mistake(name, key, answer):
 
 @every_exercise
 def test_misconceptions_are_told_apart(exercise):
-    """Each one's own wrong answer is recognised as itself, not as one before it in the list."""
+    """Each one's own wrong answer is recognized as itself, not as one before it in the list."""
     keys = [misconception.key for misconception in exercise.misconceptions]
     assert len(keys) == len(set(keys)) >= 3
     for misconception in exercise.misconceptions:
@@ -55,7 +55,7 @@ def test_misconceptions_are_told_apart(exercise):
 
 @every_exercise
 def test_answers_are_recorded(exercise):
-    """Right ones in several styles, and a wrong one, written apart from the catalogue, for each misconception."""
+    """Right ones in several styles, and a wrong one, written apart from the catalog, for each misconception."""
     assert len(RIGHT[exercise.name]) >= 2
     assert set(WRONG[exercise.name]) >= {misconception.key for misconception in exercise.misconceptions}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from helpers import exercises
-from helpers.exercises import catalog as catalogue
+from helpers.exercises import catalog
 from helpers.exercises.checking import judge
 from helpers.exercises.exercise import Exercise, Misconception
 from helpers.exercises.inputs import normal
@@ -47,14 +47,14 @@ EXERCISE = Exercise(
 
 @pytest.fixture(autouse=True)
 def one_exercise(monkeypatch, tmp_path):
-    """A student with an empty workspace, and one exercise and one question of each kind in the catalogue."""
+    """A student with an empty workspace, and one exercise and one question of each kind in the catalog."""
     monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("RLHF_STUDENT", "ada")
     for name in ("RLHF_SOLUTIONS", "RLHF_VERDICTS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(catalogue.EXERCISES, "weighted_mean", EXERCISE)
+    monkeypatch.setitem(catalog.EXERCISES, "weighted_mean", EXERCISE)
     for question in QUESTIONS:
-        monkeypatch.setitem(catalogue.QUESTIONS, question.name, question)
+        monkeypatch.setitem(catalog.QUESTIONS, question.name, question)
 
 
 QUESTIONS = (
@@ -309,14 +309,14 @@ def test_outcome_that_is_none_of_the_choices():
 
 
 def test_every_question_has_exactly_one_right_choice_and_says_why():
-    for question in catalogue.QUESTIONS.values():
+    for question in catalog.QUESTIONS.values():
         if isinstance(question, Question):
             assert sum(choice.right for choice in question.choices) == 1, question.name
             assert all(choice.says for choice in question.choices)
             assert len({choice.text for choice in question.choices}) == len(question.choices)
 
 
-def test_an_exercise_of_the_catalogue():
-    """The real catalogue, once by hand: softplus of the negative gap is the loss."""
-    exercise = catalogue.EXERCISES["bradley_terry_loss"]
+def test_an_exercise_of_the_catalog():
+    """The real catalog, once by hand: softplus of the negative gap is the loss."""
+    exercise = catalog.EXERCISES["bradley_terry_loss"]
     assert judge(exercise, lambda chosen, rejected: F.softplus(rejected - chosen).mean()).status == "right"

@@ -1,4 +1,4 @@
-"""The labs and the catalogue tell one story: badge, deliverable, stub and check of every exercise, every question."""
+"""The labs and the catalog tell one story: badge, deliverable, stub and check of every exercise, every question."""
 
 import ast
 import re
@@ -54,7 +54,7 @@ def _bare(function):
 
 
 @every_lab
-def test_exercises_and_questions_come_in_the_order_of_the_catalogue(lab):
+def test_exercises_and_questions_come_in_the_order_of_the_catalog(lab):
     found, (exercises, questions) = calls(lab), of_lab(lab)
     assert found.get("check", []) == [exercise.name for exercise in exercises]
     concepts = [question.name for question in questions if isinstance(question, Question)]

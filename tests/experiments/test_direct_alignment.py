@@ -8,7 +8,7 @@ import pytest
 from helpers.__main__ import main
 from helpers.evaluation.policies import sample
 from helpers.experiments import direct_alignment as module
-from helpers.experiments.direct_alignment import NEW, Alignment, Plan, Run
+from helpers.experiments.direct_alignment import NEW, DirectAlignment, Plan, Run
 from helpers.experiments.direct_alignment_results import (
     NAME,
     accuracy_on_new,
@@ -30,7 +30,7 @@ from helpers.labeling.judges import longer_judge
 from helpers.models.profiles import get_profile
 from helpers.preferences import load_preferences, read_prompts
 from helpers.simulation.gold import gold_reward
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 TINY = get_profile("tiny")
 PLAN = Plan(
@@ -52,7 +52,7 @@ def whole(tmp_path_factory):
         patch.setattr(module, "steps_for", lambda labels: 1)
         patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:20])
         patch.setattr(module, "read_prompts", lambda split: read_prompts(split)[:12])
-        found = Alignment(TINY, PLAN, tmp_path_factory.mktemp("alignment"))
+        found = DirectAlignment(TINY, PLAN, tmp_path_factory.mktemp("alignment"))
         run = make_all(found, processes=1)
         first = [next(run) for _ in range(7)]
         run.close()

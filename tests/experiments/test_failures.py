@@ -8,11 +8,11 @@ import torch
 from helpers.experiments import failures
 from helpers.experiments.failure_cases import CASES, HEALTHY
 from helpers.experiments.failures import BREAKS, run
-from helpers.formulas.objectives import kl_penalised_rewards
+from helpers.formulas.objectives import kl_penalized_rewards
 from helpers.models.profiles import get_profile
 from helpers.runs import recordings
 from helpers.training import ppo
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 TINY = get_profile("tiny")
 SMALL = {"updates": 1, "batch_size": 8, "max_new_tokens": 32}
@@ -56,7 +56,7 @@ def test_score_on_padding():
     scores, logprobs = torch.tensor([2.0, 3.0]), torch.randn(2, 4)
     ref, mask = torch.randn(2, 4), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]]).bool()
     broken = failures._score_in_last_column(scores, logprobs, ref, mask, 0.1)
-    sound = kl_penalised_rewards(scores, logprobs, ref, mask, 0.1)
+    sound = kl_penalized_rewards(scores, logprobs, ref, mask, 0.1)
     assert torch.equal(broken[1], sound[1])
     assert (sound[0] - broken[0]).tolist() == pytest.approx([0, 2, 0, 0], abs=1e-6)
 
@@ -87,7 +87,7 @@ def test_another_reference():
 
 
 def test_a_shifted_reward(healthy):
-    assert first("the reward was not normalised")["reward"] == pytest.approx(healthy["reward"] + 10, abs=1e-4)
+    assert first("the reward was not normalized")["reward"] == pytest.approx(healthy["reward"] + 10, abs=1e-4)
 
 
 def test_padding_that_is_eos(healthy):
@@ -113,7 +113,7 @@ def test_a_case_is_recorded_and_shipped_under_its_number(monkeypatch, tmp_path):
         header = recordings.Header("ppo", "Case 1", profile.name, 0, 1)
         yield from recordings.recorded((row for row in [{"step": 1, "reward": 0.5}]), record, header)
 
-    monkeypatch.setattr("helpers.files.DATA", tmp_path / "data")
+    monkeypatch.setenv("RLHF_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(failures, "BREAKS", {"case-1": BREAKS["case-1"]})
     monkeypatch.setattr(failures, "run", fake)
     assert [r["recording"] for r in failures.record_all(TINY)] == ["case-1"]

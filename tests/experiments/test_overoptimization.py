@@ -14,7 +14,7 @@ import pytest
 from helpers import files
 from helpers.__main__ import main
 from helpers.experiments import overoptimization as module
-from helpers.experiments.overoptimization import Plan, Proxy, Run, Sweep
+from helpers.experiments.overoptimization import Overoptimization, Plan, Proxy, Run
 from helpers.experiments.overoptimization_results import (
     NAME,
     Policy,
@@ -41,7 +41,7 @@ PLAN = Plan(labels=(32,), noisy=((32, 0.5),), remedied=32, betas=(), seeds=2, up
 class Small:
     @staticmethod
     def of(profile, **changes):
-        from helpers.training.ppo import PPOConfig
+        from helpers.training.ppo_config import PPOConfig
 
         return PPOConfig.of(profile, batch_size=4, max_new_tokens=8, **changes)
 
@@ -53,7 +53,7 @@ def whole(tmp_path_factory):
         patch.setattr(Proxy, "steps", 1)
         patch.setattr(module, "PPOConfig", Small)
         patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:40])
-        found = Sweep(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
+        found = Overoptimization(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
         run = make_all(found, processes=1)
         first = [next(run) for _ in range(14)]  # four reward models, the pool, scores and margins, one policy
         run.close()
@@ -174,7 +174,7 @@ def test_shapes_of_the_reward():
 
     assert scores("") == [2.0, 3.0]
     assert scores("ensemble") == [1.0, 3.0]
-    assert scores("length penalty") == pytest.approx([2.0 - 2 * module.A_WORD, 3.0 - module.A_WORD])
+    assert scores("length penalty") == pytest.approx([2.0 - 2 * module.LENGTH_PENALTY, 3.0 - module.LENGTH_PENALTY])
 
 
 def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
@@ -197,7 +197,7 @@ def test_the_default_plan():
     assert plan.updates % plan.every == 0  # the last policy is measured
 
 
-class Written(Sweep):
+class Written(Overoptimization):
     """A sweep whose parts are made of nothing."""
 
     def make(self, part):
@@ -252,7 +252,7 @@ if __name__ == "__main__":
 """
 
 
-class Sleeping(Sweep):
+class Sleeping(Overoptimization):
     """A sweep whose parts say which process makes them, and take for ever."""
 
     def make(self, part):

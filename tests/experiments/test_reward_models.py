@@ -10,7 +10,7 @@ import torch
 
 from helpers.experiments import reward_models as module
 from helpers.experiments.overoptimization import Proxy
-from helpers.experiments.reward_models import COSTS, FULL, OWN, Plan, RewardStudy, Variant
+from helpers.experiments.reward_models import COSTS, FULL, OWN, Plan, RewardModels, Variant
 from helpers.experiments.reward_models_results import (
     NAME,
     StudyResults,
@@ -60,7 +60,7 @@ def whole(profile, tmp_path_factory):
     """A small study, all of it made."""
     with pytest.MonkeyPatch.context() as patch:
         _small(patch)
-        study = RewardStudy(profile, PLAN, tmp_path_factory.mktemp("study"))
+        study = RewardModels(profile, PLAN, tmp_path_factory.mktemp("study"))
         for _ in make_all(study, processes=1):
             pass
     return study
@@ -74,7 +74,7 @@ def results(whole, tmp_path, monkeypatch):
 
 
 def test_the_default_plan():
-    study = RewardStudy(get_profile("tiny"))
+    study = RewardModels(get_profile("tiny"))
     variants = study.variants
     assert len({variant.name for variant in variants}) == len(variants) == 39
     assert study.methods == [1, 4, 16, 64, FULL]
@@ -108,14 +108,14 @@ def test_bases_are_described_by_size(results, whole):
 
 def test_a_rate_is_judged_by_accuracy_on_validation_pairs(whole, monkeypatch):
     monkeypatch.setattr(module, "load_preferences", lambda split: pairs(4 if split == "validation" else 64))
-    monkeypatch.setattr(RewardStudy, "_margins", lambda self, *_: np.array([1.0, -1.0, 2.0, 0.0] + 12 * [0.5]))
+    monkeypatch.setattr(RewardModels, "_margins", lambda self, *_: np.array([1.0, -1.0, 2.0, 0.0] + 12 * [0.5]))
     assert whole._tried(1e-4) == {"rate": 1e-4, "accuracy": (2 + 0.5) / 4, "margins": 12 * [0.5]}
 
 
 def test_full_fine_tuning_takes_the_rate_that_was_best_on_validation_pairs(whole, monkeypatch):
     tried = {1e-4: 0.6, 3e-3: 0.7}
     monkeypatch.setattr(
-        RewardStudy, "read", lambda self, part: {"rate": (rate := float(part.split()[1])), "accuracy": tried[rate]}
+        RewardModels, "read", lambda self, part: {"rate": (rate := float(part.split()[1])), "accuracy": tried[rate]}
     )
     assert whole._best["rate"] == 3e-3
 

@@ -1,4 +1,4 @@
-"""What is killed: labelling, class files, artifacts, checkpoints, grids, exports, copies of the labs, recordings.
+"""What is killed: labeling, class files, artifacts, checkpoints, grids, exports, copies of the labs, recordings.
 
 Each scenario is made by a function, so that only its own libraries are imported. What `done` is told is what a person
 or a later step relies on; the checks compare the folder with that, and with nothing else.
@@ -33,13 +33,13 @@ def some_pairs(n: int) -> list:
 @scenario
 def labels() -> Scenario:
     """A person compares 24 pairs, and takes every seventh answer back to give it again."""
-    from helpers.labeling.session import LabellingSession
+    from helpers.labeling.session import LabelingSession
     from helpers.labeling.store import LabelStore
 
     pairs = some_pairs(24)
 
     def work(folder, begin, done):
-        session = LabellingSession(pairs, "ann", repeat_every=5)
+        session = LabelingSession(pairs, "ann", repeat_every=5)
         undone = len(session.store.labels(undone=True))
         while session.current:
             begin("label")
@@ -102,7 +102,7 @@ def label_files() -> Scenario:
     ]
 
     def path():
-        return files.WORK / "labels.jsonl"
+        return files.work_folder() / "labels.jsonl"
 
     def work(folder, begin, done):
         store = LabelStore()
@@ -215,10 +215,10 @@ def checkpoint() -> Scenario:
                 yield {"step": self.step, "sum": self.sum.item()}
 
     def place():
-        return Checkpoint(files.RUNS / "tiny" / "checkpoints" / "toy", every=2)
+        return Checkpoint(files.runs_folder() / "tiny" / "checkpoints" / "toy", every=2)
 
     def result():
-        return files.RUNS / "tiny" / "toy.json"
+        return files.runs_folder() / "tiny" / "toy.json"
 
     def work(folder, begin, done):
         if result().exists():
@@ -282,10 +282,10 @@ def training() -> Scenario:
     adapters = SimpleNamespace(sft=home / "sft", reward=home / "reward")
 
     def place():
-        return Checkpoint(files.RUNS / "tiny" / "checkpoints" / "ppo", every=1)
+        return Checkpoint(files.runs_folder() / "tiny" / "checkpoints" / "ppo", every=1)
 
     def result():
-        return files.RUNS / "tiny" / "ppo.json"
+        return files.runs_folder() / "tiny" / "ppo.json"
 
     def work(folder, begin, done):
         if result().exists():
@@ -322,7 +322,7 @@ def grid() -> Scenario:
         return model, test_grid.run(model, [test_grid.ZERO_SHOT, test_grid.GREEDY], seeds=seeds, cache="cells")
 
     def whole_cells():
-        kept = list((files.RUNS / "cells").glob("*.json")) if (files.RUNS / "cells").exists() else []
+        kept = list((files.runs_folder() / "cells").glob("*.json")) if (files.runs_folder() / "cells").exists() else []
         for path in kept:
             content = json.loads(path.read_bytes())
             if content["sha256"] != test_grid.grid._sha256(content["answers"]):
@@ -374,7 +374,7 @@ def export() -> Scenario:
     from helpers.preferences import read_preferences, write_preferences
 
     def paths():
-        return files.WORK / "exports" / "rows.jsonl", files.WORK / "exports" / "rows.csv.gz"
+        return files.work_folder() / "exports" / "rows.jsonl", files.work_folder() / "exports" / "rows.csv.gz"
 
     def versions(folder=None):
         jsonl, packed = paths()
@@ -412,13 +412,13 @@ def hub_folder() -> Scenario:
         return one_version([*rows["source"].to_pylist(), *([] if rows["source"][0].as_py() == card else ["other"])])
 
     def now(folder=None):
-        return version_of(files.find_folder(files.WORK / "hub"))
+        return version_of(files.find_folder(files.work_folder() / "hub"))
 
     def work(folder, begin, done):
         for version in range(min(now() + 1, 9), 10):  # as in `artifact`
             begin()
-            about = {"name": f"version {version}", "licence": "mit", "description": "Rows."}
-            write_hub_folder(files.WORK / "hub", some_rows(version), **about)
+            about = {"name": f"version {version}", "license": "mit", "description": "Rows."}
+            write_hub_folder(files.work_folder() / "hub", some_rows(version), **about)
             done(version)
 
     def check(folder, done):
@@ -456,7 +456,7 @@ def copies() -> Scenario:
             begin("prepare")
             workspace.prepare()
             done(["prepared", number])
-            mine = files.WORK / "03_ppo.ipynb"
+            mine = files.work_folder() / "03_ppo.ipynb"
             if f"my answer {number}" not in written():
                 put(mine, f"my answer {number}")  # JupyterLab saves
             done(["written", number])
@@ -467,7 +467,7 @@ def copies() -> Scenario:
             files.atomic_write(state, str(number + 1))
 
     def written():
-        return [source(path) for path in files.WORK.glob("*.ipynb")]
+        return [source(path) for path in files.work_folder().glob("*.ipynb")]
 
     def check(folder, done):
         workspace.LABS = folder / "labs"
@@ -475,13 +475,15 @@ def copies() -> Scenario:
             texts = written()
         except LabError as error:
             raise Half(str(error)) from None
-        record = files.WORK / ".copies.json"
+        record = files.work_folder() / ".copies.json"
         if record.exists():
             json.loads(record.read_bytes())
         answers = {f"my answer {n}" for what, n in done if what == "written"}
         if answers - set(texts):
             raise Lost(f"{answers - set(texts)} of a student")
-        if any(what == "prepared" for what, _ in done) and not {*names[:1]} <= {p.name for p in files.WORK.iterdir()}:
+        if any(what == "prepared" for what, _ in done) and not {*names[:1]} <= {
+            p.name for p in files.work_folder().iterdir()
+        }:
             raise Lost("a copy")
 
     def outcome(folder):
@@ -536,7 +538,7 @@ def recording() -> Scenario:
 
 def removed() -> Scenario:
     """A folder is written twice, and removed."""
-    path, marker = lambda: files.RUNS / "it", lambda: files.RUNS / "marker"
+    path, marker = lambda: files.runs_folder() / "it", lambda: files.runs_folder() / "marker"
 
     def version():
         if not (found := files.find_folder(path())):
@@ -579,7 +581,7 @@ def moved_aside() -> Scenario:
 
     def work(folder, begin, done):
         workspace.LABS = folder / "labs"
-        copy = files.WORK / "03_ppo.ipynb"
+        copy = files.work_folder() / "03_ppo.ipynb"
         lab = workspace.LABS / copy.name
         for path, text in ((copy, "loss = 1"), (lab, "loss = ...")):
             if not lab.exists():
@@ -591,14 +593,14 @@ def moved_aside() -> Scenario:
 
     def check(folder, done):
         try:
-            texts = {workspace.read(path).cells[0].source for path in files.WORK.glob("*.ipynb")}
+            texts = {workspace.read(path).cells[0].source for path in files.work_folder().glob("*.ipynb")}
         except LabError as error:
             raise Half(str(error)) from None
         if set(done) - texts:
             raise Lost(f"{set(done) - texts}")
 
     def outcome(folder):
-        return workspace.read(files.WORK / "03_ppo.ipynb").cells[0].source
+        return workspace.read(files.work_folder() / "03_ppo.ipynb").cells[0].source
 
     return Scenario(work, check, outcome, same_files=False)  # killed between two calls, it is kept under two names
 
@@ -610,15 +612,15 @@ def careless() -> Scenario:
     """How not to do it: the harness must see that something is half written, and that something is lost."""
 
     def numbers():
-        path = files.WORK / "numbers"
+        path = files.work_folder() / "numbers"
         return path.read_text().split(",") if path.exists() else []
 
     def work(folder, begin, done):
-        files.WORK.mkdir(exist_ok=True)
+        files.work_folder().mkdir(exist_ok=True)
         for number in range(len(numbers()), 20):
             begin()
             done(number)
-            (files.WORK / "numbers").write_text(",".join(map(str, [*range(number), "1" * 9])))
+            (files.work_folder() / "numbers").write_text(",".join(map(str, [*range(number), "1" * 9])))
 
     def check(folder, done):
         found = numbers()

@@ -17,7 +17,7 @@ from helpers import files
 from helpers.exercises.progress import Progress
 from helpers.labeling import store as label_store
 from helpers.labeling.files import first_answers
-from helpers.labeling.session import LabellingSession
+from helpers.labeling.session import LabelingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
 
@@ -93,7 +93,7 @@ def backwards(monkeypatch):
 
 
 def test_labels_stand_in_the_order_they_were_given(tmp_path, backwards):
-    session = LabellingSession(PAIRS, "ann", LabelStore(tmp_path / "labels.sqlite"), repeat_every=2)
+    session = LabelingSession(PAIRS, "ann", LabelStore(tmp_path / "labels.sqlite"), repeat_every=2)
     asked = []
     for _ in range(3):
         asked.append((session.current.pair.id, session.current.repeat))

@@ -13,7 +13,7 @@ import pytest
 from helpers import files
 from helpers.classroom import workspace
 from helpers.files import LabError
-from helpers.labeling.session import LabellingSession
+from helpers.labeling.session import LabelingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
 from helpers.runs.recordings import Header, load_recording, recorded
@@ -41,7 +41,7 @@ def small_disk(tmp_path, monkeypatch):
 
 
 def test_labels_given_until_the_disk_was_full_are_there_and_the_next_follows(small_disk):
-    session, saved = LabellingSession(pairs(200), "ann", repeat_every=0), []
+    session, saved = LabelingSession(pairs(200), "ann", repeat_every=0), []
     with pytest.raises(LabError, match=r"disk/work/labels\.sqlite: no space left on the disk; free some"):
         while session.current:
             saved.append(session.choose("left", 2).number)
@@ -71,7 +71,7 @@ def foreign(monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(folder / "runs"))
     monkeypatch.setenv("RLHF_WORK", str(folder / "work"))
     label()
-    files.atomic_write(files.RUNS / "there" / "file", "old")
+    files.atomic_write(files.runs_folder() / "there" / "file", "old")
     for place, _, names in os.walk(folder):
         for path in (Path(place), *(Path(place, name) for name in names)):
             path.chmod(0o555 if path.is_dir() else 0o444)
@@ -82,11 +82,11 @@ def foreign(monkeypatch):
 
 
 def label():
-    LabellingSession(pairs(9), "ann").choose("left", 2)
+    LabelingSession(pairs(9), "ann").choose("left", 2)
 
 
 def new_folder(*path: str):
-    with files.atomic_folder(files.RUNS.joinpath(*path)) as folder:
+    with files.atomic_folder(files.runs_folder().joinpath(*path)) as folder:
         (folder / "file").write_text("new")
 
 
@@ -97,15 +97,18 @@ def record():
 ACTS = {
     "label": (label, r"work/labels\.sqlite: cannot be read or written \(.*\); check its permissions .* set RLHF_WORK"),
     "file": (
-        lambda: files.atomic_write(files.RUNS / "there" / "file", "new"),
+        lambda: files.atomic_write(files.runs_folder() / "there" / "file", "new"),
         "cannot write .*there/file .* RLHF_RUNS",
     ),
-    "new file": (lambda: files.atomic_write(files.RUNS / "a" / "b" / "c", "new"), "cannot write .*a/b/c .* RLHF_RUNS"),
+    "new file": (
+        lambda: files.atomic_write(files.runs_folder() / "a" / "b" / "c", "new"),
+        "cannot write .*a/b/c .* RLHF_RUNS",
+    ),
     "folder": (lambda: new_folder("there"), "cannot write .*runs/there .* RLHF_RUNS"),
     "new folder": (lambda: new_folder("tiny", "sft"), "cannot write .*runs/tiny/sft .* RLHF_RUNS"),
     "recording": (record, "cannot write .*tiny/recordings/mine .* RLHF_RUNS"),
     "copies": (workspace.prepare, r"cannot write .*work/00_start_here\.ipynb .* RLHF_WORK"),
-    "remove": (lambda: files.remove_folder(files.RUNS / "there"), None),
+    "remove": (lambda: files.remove_folder(files.runs_folder() / "there"), None),
 }
 
 
@@ -118,7 +121,10 @@ def test_a_folder_that_may_not_be_written_is_one_message_that_names_it(foreign, 
     else:
         assert message == ""
     assert len(LabelStore().labels()) == 1  # what was there can be read, and nothing is added
-    assert files.find_folder(files.RUNS / "there") and (files.RUNS / "there" / "file").read_text() == "old"
+    assert (
+        files.find_folder(files.runs_folder() / "there")
+        and (files.runs_folder() / "there" / "file").read_text() == "old"
+    )
     assert sorted(str(p.relative_to(foreign)) for p in foreign.rglob("*") if p.is_file()) == [
         "runs/there/file",
         "work/labels.sqlite",

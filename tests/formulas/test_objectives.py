@@ -52,8 +52,8 @@ def test_masks_may_be_integers_or_floats():
     mask, (x, _, _) = batch(0)
     for kind in (torch.long, torch.float32):
         torch.testing.assert_close(o.masked_mean(x, mask.to(kind)), o.masked_mean(x, mask))
-        torch.testing.assert_close(o.kl_penalised_rewards(x[:, 0], x, 2 * x, mask.to(kind), 0.1),
-                                   o.kl_penalised_rewards(x[:, 0], x, 2 * x, mask, 0.1))  # fmt: skip
+        torch.testing.assert_close(o.kl_penalized_rewards(x[:, 0], x, 2 * x, mask.to(kind), 0.1),
+                                   o.kl_penalized_rewards(x[:, 0], x, 2 * x, mask, 0.1))  # fmt: skip
 
 
 def test_whitening_one_token_and_equal_tokens_is_finite():
@@ -73,7 +73,7 @@ def test_supervised_loss_is_torchs_cross_entropy_with_ignored_labels(seed):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(5, 7, 11, generator=generator)
     tokens = torch.randint(11, (5, 7), generator=generator)
-    ours = o.supervised_loss(spoil(o.response_logprobs(logits, tokens), mask), mask)
+    ours = o.sft_loss(spoil(o.response_logprobs(logits, tokens), mask), mask)
     torch.testing.assert_close(ours, F.cross_entropy(logits.flatten(0, 1), tokens.masked_fill(~mask, -100).flatten()))
 
 
@@ -121,9 +121,9 @@ def test_conservative_score_is_the_mean_of_members_who_agree_and_less_where_they
     assert o.conservative_score(scores[:1], 0.5).tolist() == [1.0, 2.0, -1.0]  # one member cannot disagree
 
 
-def test_normalise_scores():
+def test_normalize_scores():
     scores = torch.tensor([1.0, 3.0, 5.0])
-    assert o.normalise_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]
+    assert o.normalize_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]
 
 
 # --- Best of n ----------------------------------------------------------------
@@ -210,19 +210,19 @@ def test_kl_estimators_by_hand_and_for_tiny_ratios():
     assert all(k(one, one).item() == 0 for k in (o.kl_k1, o.kl_k2, o.kl_k3))
 
 
-def test_kl_penalised_rewards_by_hand():
+def test_kl_penalized_rewards_by_hand():
     mask = torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
     logprobs = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -9.0, float("nan")]])
     reference = torch.tensor([[-2.0, -2.0, -1.0], [-1.5, -7.0, float("-inf")]])
-    rewards = o.kl_penalised_rewards(torch.tensor([10.0, 20.0]), logprobs, reference, mask, beta=0.1)
+    rewards = o.kl_penalized_rewards(torch.tensor([10.0, 20.0]), logprobs, reference, mask, beta=0.1)
     torch.testing.assert_close(rewards, torch.tensor([[-0.1, 0.0, 10.2], [19.95, 0.0, 0.0]]))
 
 
 @deterministic
 @given(seeds)
-def test_kl_penalised_rewards_sum_to_the_papers_reward(seed):
+def test_kl_penalized_rewards_sum_to_the_papers_reward(seed):
     mask, (logprobs, reference, x) = batch(seed)
-    rewards = o.kl_penalised_rewards(x[:, 0], logprobs, reference, mask, beta=0.3)
+    rewards = o.kl_penalized_rewards(x[:, 0], logprobs, reference, mask, beta=0.3)
     log_ratio = ((logprobs - reference) * mask).sum(1)
     torch.testing.assert_close(rewards.sum(1), x[:, 0] - 0.3 * log_ratio)
     assert (rewards[~mask] == 0).all()
@@ -498,10 +498,10 @@ def finite_policies(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 
 def test_best_policy_by_hand():
     even = torch.full((2,), 0.5).log()
-    best = o.best_policy(even, torch.tensor([0.2 * math.log(3.0), 0.0]), beta=0.2)
+    best = o.optimal_policy(even, torch.tensor([0.2 * math.log(3.0), 0.0]), beta=0.2)
     torch.testing.assert_close(best.exp(), torch.tensor([0.75, 0.25]))
     ref = torch.tensor([0.8, 0.2]).log()
-    torch.testing.assert_close(o.best_policy(ref, torch.tensor([5.0, 5.0]), 0.1), ref)  # no reward is better
+    torch.testing.assert_close(o.optimal_policy(ref, torch.tensor([5.0, 5.0]), 0.1), ref)  # no reward is better
 
 
 @deterministic
@@ -512,7 +512,7 @@ def test_best_policy_is_its_formula_and_nothing_does_better(seed, beta):
     def objective(logprobs):
         return (logprobs.exp() * (rewards - beta * (logprobs - ref))).sum()
 
-    best = o.best_policy(ref, rewards, beta)
+    best = o.optimal_policy(ref, rewards, beta)
     weights = ref.exp() * (rewards / beta).exp()
     torch.testing.assert_close(best.exp(), weights / weights.sum())
     assert objective(best) >= max(objective(other), objective(ref)) - 1e-9
@@ -521,8 +521,8 @@ def test_best_policy_is_its_formula_and_nothing_does_better(seed, beta):
 
 def test_best_policy_goes_from_the_reference_to_the_best_completion_without_overflow():
     ref, _, rewards = finite_policies(0)
-    torch.testing.assert_close(o.best_policy(ref, rewards, 1e6), ref, atol=1e-4, rtol=0)
-    greedy = o.best_policy(ref.float(), 100 * rewards.float(), 1e-3)
+    torch.testing.assert_close(o.optimal_policy(ref, rewards, 1e6), ref, atol=1e-4, rtol=0)
+    greedy = o.optimal_policy(ref.float(), 100 * rewards.float(), 1e-3)
     assert greedy.isfinite().all() and greedy.argmax() == rewards.argmax() and greedy.max() == 0
 
 
@@ -530,11 +530,11 @@ def test_best_policy_goes_from_the_reference_to_the_best_completion_without_over
 @given(seeds, st.floats(0.05, 10))
 def test_implied_reward_gives_the_reward_back_but_for_its_mean(seed, beta):
     ref, policy, rewards = finite_policies(seed)
-    implied = o.implied_reward(o.best_policy(ref, rewards, beta), ref, beta)
+    implied = o.implicit_reward(o.optimal_policy(ref, rewards, beta), ref, beta)
     torch.testing.assert_close(implied, rewards - rewards.mean())
-    torch.testing.assert_close(o.best_policy(ref, o.implied_reward(policy, ref, beta), beta), policy)
+    torch.testing.assert_close(o.optimal_policy(ref, o.implicit_reward(policy, ref, beta), beta), policy)
     # what Bradley-Terry makes of the implied rewards is DPO's loss: the constant cancels
-    implied = o.implied_reward(policy, ref, beta)
+    implied = o.implicit_reward(policy, ref, beta)
     torch.testing.assert_close(
         o.bradley_terry_loss(implied[:3], implied[3:6]), o.dpo_loss(policy[:3], policy[3:6], ref[:3], ref[3:6], beta)
     )
@@ -542,8 +542,8 @@ def test_implied_reward_gives_the_reward_back_but_for_its_mean(seed, beta):
 
 def test_implied_reward_by_hand():
     logprobs, ref = torch.tensor([-1.0, -4.0, -7.0]), torch.tensor([-3.0, -4.0, -3.0])
-    assert o.implied_reward(logprobs, ref, beta=0.5).tolist() == pytest.approx([4 / 3, 1 / 3, -5 / 3])
-    assert o.implied_reward(ref, ref, beta=0.5).tolist() == [0.0, 0.0, 0.0]
+    assert o.implicit_reward(logprobs, ref, beta=0.5).tolist() == pytest.approx([4 / 3, 1 / 3, -5 / 3])
+    assert o.implicit_reward(ref, ref, beta=0.5).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_dpo_loss_by_hand():

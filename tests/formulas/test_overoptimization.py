@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from helpers.formulas.objectives import best_of_n_kl
 from helpers.formulas.overoptimization import (
-    best_of_n_chances,
     best_of_n_kl_measured,
     best_of_n_means,
+    best_of_n_probabilities,
     fit,
     gain_curve,
     rl_turning_point,
@@ -57,14 +57,14 @@ def test_what_does_not_fit_together_is_refused(proxy, measured, sizes):
 @given(st.integers(1, 300), st.data())
 def test_the_chances_of_all_ranks(pool, data):
     n = data.draw(st.integers(1, pool))
-    chances = best_of_n_chances(pool, n)
+    chances = best_of_n_probabilities(pool, n)
     assert chances.shape == (pool,) and chances.sum() == pytest.approx(1) and (np.diff(chances) <= 1e-12).all()
     assert chances[0] == pytest.approx(n / pool)
     assert not chances[pool - n + 1 :].any()  # the n - 1 worst are never the best of n
 
 
 def test_other_chances_can_be_given():
-    worst = best_of_n_means([[1, 3, 2]], [[1, 3, 2]], [2], lambda pool, n: best_of_n_chances(pool, n)[::-1])
+    worst = best_of_n_means([[1, 3, 2]], [[1, 3, 2]], [2], lambda pool, n: best_of_n_probabilities(pool, n)[::-1])
     assert worst[0, 0] == pytest.approx(4 / 3)  # the lowest of (1, 3), (1, 2), (3, 2)
 
 

@@ -207,18 +207,18 @@ def test_win_rate_of_labels_is_that_of_scores(choices):
 
 @deterministic
 @given(st.integers(0, 2**31))
-def test_standardised_ratings_are_z_scores_and_know_no_offset_and_slope(seed):
+def test_standardized_ratings_are_z_scores_and_know_no_offset_and_slope(seed):
     rng = np.random.default_rng(seed)
     ratings = rng.integers(1, 8, size=(12, 3))
     ratings[:2] = [[1, 2, 3], [7, 6, 5]]  # nobody rates all alike
-    standard = s.standardise_ratings(ratings)
+    standard = s.standardize_ratings(ratings)
     np.testing.assert_allclose(standard, zscore(ratings, axis=0))
     slope, offset = rng.uniform(0.2, 3, size=3), rng.normal(size=3)
-    np.testing.assert_allclose(s.standardise_ratings(slope * ratings + offset), standard, atol=1e-9)
+    np.testing.assert_allclose(s.standardize_ratings(slope * ratings + offset), standard, atol=1e-9)
 
 
 def test_somebody_who_rates_all_alike_says_nothing():
-    standard = s.standardise_ratings([[0.1, 1.0], [0.1, 3.0], [0.1, 2.0]])
+    standard = s.standardize_ratings([[0.1, 1.0], [0.1, 3.0], [0.1, 2.0]])
     np.testing.assert_allclose(standard[:, 0], 0, atol=1e-12)
     np.testing.assert_allclose(standard[:, 1].std(), 1)
 
@@ -264,7 +264,7 @@ def test_strengths_of_two_by_hand_and_with_anything_on_the_diagonal():
 
 
 def test_elo_by_hand():
-    # 400 points are odds of 10 to 1, so the favourite is expected to score 10/11
+    # 400 points are odds of 10 to 1, so the favorite is expected to score 10/11
     assert s.elo_update(1900, 1500, 1, k=11) == pytest.approx((1901, 1499))
     assert s.elo_update(1900, 1500, 0, k=11) == pytest.approx((1890, 1510))
     assert s.elo_update(1500, 1500, 0.5) == (1500, 1500)
@@ -354,7 +354,7 @@ def test_verdict(low, high, expected):
         (lambda: s.pair_accuracy([1, 2], [1]), "must hold the same"),
         (lambda: s.win_rate_with_ties(["skip"]), "at least one"),
         (lambda: s.win_rate_with_ties(["a", "A"]), "choices must hold"),
-        (lambda: s.standardise_ratings([1, 2]), "2 dimension"),
+        (lambda: s.standardize_ratings([1, 2]), "2 dimension"),
         (lambda: s.bradley_terry_strengths([[0, 1, 2]]), "square"),
         (lambda: s.bradley_terry_strengths([[0, 1], [0, 0]]), "lead from each thing"),
         (lambda: s.expected_calibration_error([1.1], [1]), r"in \[0, 1\]"),

@@ -1,4 +1,4 @@
-"""Notebooks: read, normalised, compared with a lab, taken apart for grading; and what a graded process writes."""
+"""Notebooks: read, normalized, compared with a lab, taken apart for grading; and what a graded process writes."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.classroom import workspace
 from helpers.classroom.grading import STATUSES, Grade, _verdict, exercise_cells, grade, summary, write_csv
-from helpers.classroom.notebooks import normalised_text, read
+from helpers.classroom.notebooks import normalized_text, read
 from helpers.exercises import EXERCISES
 from helpers.files import LabError
 
@@ -65,7 +65,7 @@ def use(path):
 
     def act():
         notebook = read(path)
-        normalised_text(notebook)
+        normalized_text(notebook)
         workspace._digest(notebook)
         workspace._copy_text(read(path))
         return exercise_cells(path)

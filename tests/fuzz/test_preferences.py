@@ -256,12 +256,12 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows, name):
         assert load_preferences(path) == rows
 
 
-@inputs(60, name=any_text, licence=odd_texts, description=odd_texts, language=odd_texts)
-def test_words_for_a_dataset_card(tmp_path_factory, name, licence, description, language):
+@inputs(60, name=any_text, license=odd_texts, description=odd_texts, language=odd_texts)
+def test_words_for_a_dataset_card(tmp_path_factory, name, license, description, language):
     folder = tmp_path_factory.mktemp("out")
     row = Preference("Q", "a", "b", "1", "me", "ann", None, "train")
-    about = {"name": name, "licence": licence, "description": description, "language": language}
-    made = ends_well(lambda: write_hub_folder(folder / "hub", [row], **about), "name, licence", folder=folder)
+    about = {"name": name, "license": license, "description": description, "language": language}
+    made = ends_well(lambda: write_hub_folder(folder / "hub", [row], **about), "name, license", folder=folder)
     if not isinstance(made, LabError):
         assert load_preferences(made) == [row]
 

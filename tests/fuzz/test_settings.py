@@ -17,7 +17,7 @@ from helpers.models.profiles import PROFILES, Profile, get_profile
 from helpers.preferences import load_preferences
 from helpers.runs.artifacts import Artifacts
 from helpers.runs.recordings import load_recording
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 from .harness import any_text, ends_well, inputs, odd_numbers, odd_texts
 

@@ -1,4 +1,4 @@
-"""Judges have one interface; places are balanced; relabelling keeps what the judge said."""
+"""Judges have one interface; places are balanced; relabeling keeps what the judge said."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_the_judge_by_length_counts_words():
     assert longer_judge(["p"] * 3, ["one two", "one", "a-long-word"], ["one", "one two", "two"]).tolist() == [1, 0, 0.5]
 
 
-def test_relabelled_pairs_are_as_the_judge_sees_them():
+def test_relabeled_pairs_are_as_the_judge_sees_them():
     def shorter(prompts, a, b):
         return np.array([(np.sign(len(y) - len(x)) + 1) / 2 for x, y in zip(a, b, strict=True)])
 

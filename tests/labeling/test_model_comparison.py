@@ -17,11 +17,11 @@ from helpers.files import LabError
 from helpers.formulas.statistics import bradley_terry_strengths, win_rate
 from helpers.labeling import model_comparison as judging
 from helpers.labeling.judges import longer_judge
-from helpers.labeling.session import LabellingSession
+from helpers.labeling.session import LabelingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair, read_pairs
 from helpers.simulation.gold import gold_reward
-from helpers.views.labeler import Labeller
+from helpers.views.labeler import Labeler
 
 
 def samples(models=("modelone", "modeltwo", "modelthree"), prompts=12) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def store(tmp_path):
 def test_labels_become_verdicts_whichever_side_was_shown_left(store):
     """The annotator likes the longer text, ties on one prompt and skips another; a repeat says the opposite."""
     pairs = judging.model_pairs(samples(), 30)
-    session = LabellingSession(pairs, "ann", store, repeat_every=5)
+    session = LabelingSession(pairs, "ann", store, repeat_every=5)
     repeats = 0
     while question := session.current:
         left, right = (len(text) for text in question.texts)
@@ -160,8 +160,8 @@ def test_labels_become_verdicts_whichever_side_was_shown_left(store):
 
 def test_one_answer_counts_for_all_pairs_of_the_same_texts_either_way_round(store):
     pair = Pair("p", "POST", " one", " two", "x>y")
-    LabellingSession([pair], "ann", store).tie()
-    LabellingSession([Pair("q", "POST", " three", " four", "x>y")], "ann", store).choose("left", 1)
+    LabelingSession([pair], "ann", store).tie()
+    LabelingSession([Pair("q", "POST", " three", " four", "x>y")], "ann", store).choose("left", 1)
     label = store.labels("ann")[1]
     again = [Pair("r", "POST", " four", " three", "z>y"), Pair("s", "POST", " two", " one", "y>z")]
     outcomes = judging.human_verdicts(store, again, "ann")["outcome"].tolist()
@@ -170,7 +170,7 @@ def test_one_answer_counts_for_all_pairs_of_the_same_texts_either_way_round(stor
 
 def test_an_undone_answer_is_no_verdict(store):
     pairs = judging.model_pairs(samples(), 3)
-    session = LabellingSession(pairs, "ann", store)
+    session = LabelingSession(pairs, "ann", store)
     session.tie()
     session.undo()
     assert judging.human_verdicts(store, pairs, "ann")["outcome"].isna().all()
@@ -211,9 +211,9 @@ def test_a_pair_of_no_two_models_is_refused(store, source):
 def test_the_browser_hears_no_name_of_a_model(store, monkeypatch):
     """From the first question to after the last answer: the widget's whole state, and all that it sends."""
     sent = []
-    monkeypatch.setattr(Labeller, "send", lambda self, reply: sent.append(reply))
+    monkeypatch.setattr(Labeler, "send", lambda self, reply: sent.append(reply))
     pairs = judging.model_pairs(samples(), 12)
-    widget = Labeller(LabellingSession(pairs, "ann", store, repeat_every=4))
+    widget = Labeler(LabelingSession(pairs, "ann", store, repeat_every=4))
     heard = [repr(widget), json.dumps(widget._repr_mimebundle_(), default=str)]
     number = 0
     while True:
@@ -394,7 +394,7 @@ def test_few_labels_and_none_are_said_and_nothing_is_raised(store):
     assert judging.head_to_head(both, "ann", "modelone", "modeltwo") is None
     assert judging.agreement(both).loc["ann and length", "note"] == "too few: 0 of 10"
     assert judging.disagreements(both, pairs, "ann", "length").empty
-    session = LabellingSession(pairs, "ann", store)
+    session = LabelingSession(pairs, "ann", store)
     for _ in range(4):
         session.tie()
     few = judging.standings(judging.human_verdicts(store, pairs, "ann"), 50)

@@ -26,7 +26,7 @@ from helpers.labeling.files import (
     labels_or_demo,
     merge_labels,
 )
-from helpers.labeling.session import LabellingSession, RatingSession
+from helpers.labeling.session import LabelingSession, RatingSession
 from helpers.labeling.store import AlreadyAnswered, LabelStore, pair_digest
 from helpers.preferences import Pair, Preference, load_preferences, read_pairs, read_preferences, write_rows
 from helpers.simulation.annotators import ANNOTATORS, outcome_probabilities
@@ -102,7 +102,7 @@ def test_the_natural_posts(tmp_path, monkeypatch):
 
 
 def test_every_pair_is_asked_once_and_every_tenth_question_is_a_repeat(store):
-    session = LabellingSession(PAIRS, "ann", store)
+    session = LabelingSession(PAIRS, "ann", store)
     assert str(session.progress) == "saved 0 of 44"
     asked = answer_all(session, lambda question: session.choose("left", 2))
     assert session.progress == (44, 44)
@@ -117,7 +117,7 @@ def test_every_pair_is_asked_once_and_every_tenth_question_is_a_repeat(store):
 
 
 def test_sides_are_random_recorded_and_undone_in_the_label(store):
-    session = LabellingSession(PAIRS, "ann", store, repeat_every=0)
+    session = LabelingSession(PAIRS, "ann", store, repeat_every=0)
     lefts = []
 
     def answer(question):
@@ -131,13 +131,13 @@ def test_sides_are_random_recorded_and_undone_in_the_label(store):
     answer_all(session, answer)
     assert 10 < Counter(lefts)["a"] < 30
     assert [label.left for label in store.labels()] == lefts
-    other = LabellingSession(PAIRS, "bob", store)
+    other = LabelingSession(PAIRS, "bob", store)
     again = [question.left for question in answer_all(other, lambda question: other.tie())]
     assert again[:9] != lefts[:9]  # another annotator, other sides
 
 
 def test_a_repeats_sides_are_drawn_anew(store):
-    session = LabellingSession(PAIRS, "ann", store, repeat_every=2)
+    session = LabelingSession(PAIRS, "ann", store, repeat_every=2)
     answer_all(session, lambda question: session.choose("left", 1))
     by_pair = {}
     for label in store.labels():
@@ -149,36 +149,36 @@ def test_a_repeats_sides_are_drawn_anew(store):
 def test_a_session_goes_on_where_the_last_one_stopped(store):
     asked = []
     for _ in range(9):  # a new kernel every five answers
-        session = LabellingSession(PAIRS, "ann", store, seed=3)
+        session = LabelingSession(PAIRS, "ann", store, seed=3)
         for _ in range(5):
             if question := session.current:
                 asked.append(question)
                 session.choose("right", 4)
-    whole = LabellingSession(PAIRS, "ann", LabelStore(store.path.with_name("other.sqlite")), seed=3)
+    whole = LabelingSession(PAIRS, "ann", LabelStore(store.path.with_name("other.sqlite")), seed=3)
     assert asked == answer_all(whole, lambda question: whole.choose("right", 4))
 
 
 def test_others_and_other_pairs_do_not_count(store):
-    other = LabellingSession(PAIRS[:20], "bob", store)
+    other = LabelingSession(PAIRS[:20], "bob", store)
     answer_all(other, lambda question: other.skip())
-    session = LabellingSession(PAIRS, "ann", store)
+    session = LabelingSession(PAIRS, "ann", store)
     assert session.progress.saved == 0
-    answer_all(half := LabellingSession(PAIRS[:9], "ann", store), lambda question: half.tie())
+    answer_all(half := LabelingSession(PAIRS[:9], "ann", store), lambda question: half.tie())
     assert session.progress.saved == 9 and not session.can_undo
     assert session.current.pair in PAIRS[:9]  # the tenth question
     changed = [replace(pair, completion_a=" another text") for pair in PAIRS]
-    assert LabellingSession(changed, "ann", store).progress.saved == 0  # one id, other texts: not labelled
+    assert LabelingSession(changed, "ann", store).progress.saved == 0  # one id, other texts: not labeled
 
 
 def test_a_skipped_pair_comes_no_more(store):
-    session = LabellingSession(PAIRS, "ann", store, repeat_every=3)
+    session = LabelingSession(PAIRS, "ann", store, repeat_every=3)
     asked = answer_all(session, lambda question: session.skip())
     assert [question.pair for question in asked] == PAIRS
 
 
 def test_time_is_taken_from_question_to_answer(store):
     clock = Clock()
-    session = LabellingSession(PAIRS, "ann", store, clock=clock)
+    session = LabelingSession(PAIRS, "ann", store, clock=clock)
     assert session.current == session.current
     clock.now += 2.5
     assert session.current is not None  # looking again does not start the clock anew
@@ -199,19 +199,19 @@ def test_time_is_taken_from_question_to_answer(store):
 
 
 def test_an_answer_to_another_question_is_refused(store):
-    one, two = LabellingSession(PAIRS, "ann", store), LabellingSession(PAIRS, "ann", store)
+    one, two = LabelingSession(PAIRS, "ann", store), LabelingSession(PAIRS, "ann", store)
     seen = two.current.token
     one.choose("left", 4)
     with pytest.raises(AlreadyAnswered):
         two.choose("left", 4, token=seen)
     two.choose("left", 4, token=two.current.token)
     assert one.progress == two.progress == (2, 44)
-    assert not LabellingSession(PAIRS, "ann", store).undo()  # a session takes back only its own
+    assert not LabelingSession(PAIRS, "ann", store).undo()  # a session takes back only its own
     assert one.undo() and store.labels()[0].session == two.id
 
 
 def test_the_end(store):
-    session = LabellingSession(PAIRS[:1], "ann", store)
+    session = LabelingSession(PAIRS[:1], "ann", store)
     session.tie()
     assert session.current is None
     for act in (session.tie, session.skip, lambda: session.choose("left", 1)):
@@ -219,12 +219,12 @@ def test_the_end(store):
 
 
 def test_what_a_session_refuses(store):
-    assert "no pairs" in message(LabellingSession, [], "ann", store)
-    assert "no name" in message(LabellingSession, PAIRS, " ", store)
+    assert "no pairs" in message(LabelingSession, [], "ann", store)
+    assert "no name" in message(LabelingSession, PAIRS, " ", store)
     for wrong in (1, -1):
         with pytest.raises(ValueError, match="repeat_every"):
-            LabellingSession(PAIRS, "ann", store, repeat_every=wrong)
-    session = LabellingSession(PAIRS, "ann", store)
+            LabelingSession(PAIRS, "ann", store, repeat_every=wrong)
+    session = LabelingSession(PAIRS, "ann", store)
     for side, strength in (("middle", 1), ("left", 0), ("left", 5)):
         with pytest.raises(ValueError):
             session.choose(side, strength)
@@ -248,10 +248,10 @@ def act(session, action: str) -> None:
 @given(history=st.lists(actions, max_size=15), last=actions.filter(lambda a: a not in ("undo", "new session")))
 def test_undo_after_an_answer_restores_the_state(new_store, history, last):
     store = new_store()
-    session = LabellingSession(PAIRS[:12], "ann", store, repeat_every=3)
+    session = LabelingSession(PAIRS[:12], "ann", store, repeat_every=3)
     for action in history:
         if action == "new session":
-            session = LabellingSession(PAIRS[:12], "ann", store, repeat_every=3)
+            session = LabelingSession(PAIRS[:12], "ann", store, repeat_every=3)
         elif session.current or action == "undo":
             act(session, action)
     if session.current is None:
@@ -300,7 +300,7 @@ def test_a_rating_session_resumes_and_undoes(store):
 @given(answers=st.lists(actions.filter(lambda a: a not in ("undo", "new session")), max_size=16))
 def test_export_and_import_go_round(new_store, tmp_path_factory, answers):
     store, second, third = new_store(), new_store(), new_store()
-    session = LabellingSession(PAIRS[:12], "ann", store, repeat_every=4)
+    session = LabelingSession(PAIRS[:12], "ann", store, repeat_every=4)
     for action in answers:
         if session.current:
             act(session, action)
@@ -317,12 +317,12 @@ def test_export_and_import_go_round(new_store, tmp_path_factory, answers):
         assert import_preferences(other, read_preferences(path), pairs) == len(rows)
         assert export_preferences(other, None, "ann") == rows
         assert import_preferences(other, rows, pairs) == 0  # again: nothing new
-    labelled = {pair_digest(label.pair) for label in first_answers(second, PAIRS, "ann")}
-    assert labelled == {pair_digest(label.pair) for label in first_answers(store, PAIRS, "ann") if label.strength}
+    labeled = {pair_digest(label.pair) for label in first_answers(second, PAIRS, "ann")}
+    assert labeled == {pair_digest(label.pair) for label in first_answers(store, PAIRS, "ann") if label.strength}
 
 
 def test_an_exported_row(store):
-    session = LabellingSession(PAIRS[:4], "ann", store, repeat_every=0)
+    session = LabelingSession(PAIRS[:4], "ann", store, repeat_every=0)
     for wanted in ("a", "b"):
         session.choose("left" if session.current.left == wanted else "right", 3)
     session.tie()
@@ -337,7 +337,7 @@ def test_an_exported_row(store):
 
 
 def test_only_the_first_answer_to_a_pair_is_exported(store):
-    session = LabellingSession(PAIRS, "ann", store, repeat_every=2)
+    session = LabelingSession(PAIRS, "ann", store, repeat_every=2)
     answer_all(session, lambda question: session.choose("left", 1 if question.repeat else 4))
     rows = export_preferences(store, PAIRS, "ann")
     assert len(rows) == 40 and {row.strength for row in rows} == {4}
@@ -346,7 +346,7 @@ def test_only_the_first_answer_to_a_pair_is_exported(store):
 
 def test_pairs_of_two_files_that_share_an_id_stay_apart(store, tmp_path):
     for pair in (PAIRS[0], replace(PAIRS[1], id="p0")):
-        LabellingSession([pair], "ann", store).choose("left", 1)
+        LabelingSession([pair], "ann", store).choose("left", 1)
     write_rows(tmp_path / "rows.jsonl", export_preferences(store, None, "ann"))
 
 
@@ -431,7 +431,7 @@ def test_the_demo_labels_stand_in_until_there_are_enough(store, capsys):
     assert {row.annotator for row in demo} == {"demo"} and len(demo) == 400
     assert not store.path.exists()
     assert capsys.readouterr().out == "Labels: 400 recorded ones of the demo annotator; your own: 0 of 20 needed\n"
-    session = LabellingSession(read_pairs("train")[:20], "ann", store, repeat_every=0)
+    session = LabelingSession(read_pairs("train")[:20], "ann", store, repeat_every=0)
     answer_all(session, lambda question: session.choose("left", 1))
     assert labels_or_demo() == export_preferences(store, None, "ann")
     assert capsys.readouterr().out == "Labels: 20 of your own, by 'ann'\n"
@@ -444,7 +444,7 @@ def test_the_demo_labels_stand_in_until_there_are_enough(store, capsys):
 
 def test_labels_that_a_lab_must_not_or_cannot_train_on(store, capsys):
     for pairs in (read_pairs("test")[:15], PAIRS[:3], read_pairs("train")[:6]):
-        session = LabellingSession(pairs, "ann", store, repeat_every=0)
+        session = LabelingSession(pairs, "ann", store, repeat_every=0)
         answer_all(session, lambda question, session=session: session.choose("left", 1))
     assert {row.id.split("-")[0] for row in labels_or_demo(minimum=6)} == {"train"}
     left_out = "15 of posts to measure on left out; 3 of other posts left out"
@@ -458,7 +458,7 @@ def test_which_posts_are_of_the_small_world():
 
 
 def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
-    demo = read_preferences(files.DATA / "labels" / "demo.jsonl")
+    demo = read_preferences(files.data_folder() / "labels" / "demo.jsonl")
     train = {row.id: row for row in load_preferences("train")}
     saved = np.array([len(row.rejected.split()) - len(row.chosen.split()) for row in demo])
     shorter = saved > 0
@@ -472,9 +472,11 @@ def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
         same.append(row.chosen == shipped.chosen)
         assert row.source == (shipped.source if same[-1] else ">".join(shipped.source.split(">")[::-1]))
     assert np.mean(same) < 0.5  # whose preferences? not those of the shipped annotators
-    digest = files.sha256(files.DATA / "labels" / "demo.jsonl")
+    digest = files.sha256(files.data_folder() / "labels" / "demo.jsonl")
     (tmp_path / "preferences").mkdir()
-    (tmp_path / "preferences" / "train.jsonl").write_bytes((files.DATA / "preferences" / "train.jsonl").read_bytes())
+    (tmp_path / "preferences" / "train.jsonl").write_bytes(
+        (files.data_folder() / "preferences" / "train.jsonl").read_bytes()
+    )
     monkeypatch.setenv("RLHF_DATA", str(tmp_path))
     assert cli.main(["data", "labels"]) == 0
     assert f"{digest}  labels/demo.jsonl" in (tmp_path / "checksums.txt").read_text()
@@ -483,9 +485,9 @@ def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------- feedback
 
 
-def label_like(store, pairs, decide, annotator="ann", **options) -> LabellingSession:
+def label_like(store, pairs, decide, annotator="ann", **options) -> LabelingSession:
     """Label all pairs as `decide(pair, repeat)` says: "a", "b", "tie" or "skip"."""
-    session = LabellingSession(pairs, annotator, store, **options)
+    session = LabelingSession(pairs, annotator, store, **options)
 
     def answer(question):
         choice = decide(question.pair, question.repeat)
@@ -551,7 +553,7 @@ def test_agreement_does_not_depend_on_which_text_is_a(store, tmp_path):
     assert ours.n.sum() == 40
 
 
-def test_classmates_are_compared_on_what_both_labelled(store):
+def test_classmates_are_compared_on_what_both_labeled(store):
     label_like(store, PAIRS[:30], lambda p, repeat: "skip" if p.id == "p0" else "tie" if p.id == "p1" else "a")
     bob = LabelStore(store.path.with_name("bob.sqlite"))
     label_like(bob, PAIRS[10:], lambda p, repeat: "a" if int(p.id[1:]) % 4 else "b", annotator="bob")
@@ -566,7 +568,7 @@ def test_classmates_are_compared_on_what_both_labelled(store):
 
 
 def test_habits(store):
-    session = LabellingSession(PAIRS, "ann", store, repeat_every=0)
+    session = LabelingSession(PAIRS, "ann", store, repeat_every=0)
     for number in range(40):
         session.tie() if number % 8 == 0 else session.skip() if number % 8 == 1 else session.choose("left", 3)
     table = feedback.habits(store, "ann")

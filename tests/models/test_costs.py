@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 from helpers.models import costs
 from helpers.models.costs import GPU, GPUS, LLAMA_2, NF4, Shape
-from helpers.models.loading import load_base, lora_config, quantisation_config
+from helpers.models.loading import load_base, lora_config, quantization_config
 from helpers.models.profiles import PROFILES, get_profile
 
 LLAMA = PROFILES["llama2-7b"]
@@ -38,7 +38,7 @@ def four_bits(shape: Shape, folder) -> LlamaForCausalLM:
     logging.disable_progress_bar()
     LlamaForCausalLM(config_of(shape)).to(torch.bfloat16).save_pretrained(folder)
     model = LlamaForCausalLM.from_pretrained(
-        folder, dtype=torch.bfloat16, quantization_config=quantisation_config(LLAMA), local_files_only=True
+        folder, dtype=torch.bfloat16, quantization_config=quantization_config(LLAMA), local_files_only=True
     )
     return model.requires_grad_(False).eval()
 
@@ -111,11 +111,11 @@ def test_what_a_layer_saves(tmp_path, changes):
 def test_what_saves_memory_saves_it():
     shape = Shape.of(LLAMA)
     whole = sum(costs.memory(LLAMA, shape).values())
-    for change in ({"quantise": False}, {"gradient_checkpointing": False}, {"paged_optimizer": False}):
+    for change in ({"quantize": False}, {"gradient_checkpointing": False}, {"paged_optimizer": False}):
         assert sum(costs.memory(replace(LLAMA, **change), shape).values()) > whole
     assert sum(costs.memory(LLAMA, shape, microbatch=8).values()) > whole
     assert sum(costs.memory(LLAMA, shape, rows=32).values()) > whole
-    assert whole < 16e9 < sum(costs.memory(replace(LLAMA, quantise=False), shape).values())  # why there are 4 bits
+    assert whole < 16e9 < sum(costs.memory(replace(LLAMA, quantize=False), shape).values())  # why there are 4 bits
 
 
 def test_rows_that_fit():
@@ -139,7 +139,7 @@ def test_seconds_fall_with_the_gpus_speed_and_bandwidth():
 
 def test_a_profile_without_4_bits_is_loaded_as_it_is_counted(profile):
     """The tiny model in full precision: its bytes, counted and held."""
-    whole = replace(profile, quantise=False)
+    whole = replace(profile, quantize=False)
     shape = Shape.of(whole)
     held = sum(p.numel() * p.element_size() for p in load_base(whole).parameters())
     assert held == costs.memory(whole, shape)["base model"]

@@ -503,7 +503,7 @@ def test_a_name_in_data_models_comes_first(folders, tmp_path, monkeypatch):
         assert (model.name, model.kind) == ("ours", "seq2seq")
 
 
-@pytest.mark.parametrize("folder", sorted((files.DATA / "models").glob("[!.]*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", sorted((files.data_folder() / "models").glob("[!.]*")), ids=lambda path: path.name)
 def test_the_labs_own_models(folder):
     model = load_language_model(folder.name)
     assert model.format == {"tiny-t5": "gaps", "tiny-flan-t5": "flan"}.get(folder.name, "plain")
@@ -609,13 +609,13 @@ class Response:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (hub_errors.GatedRepoError("no", response=Response()), "is gated: accept its licence at https"),
+        (hub_errors.GatedRepoError("no", response=Response()), "is gated: accept its license at https"),
         (hub_errors.RepositoryNotFoundError("no", response=Response()), "was not found at https"),
         (
             hub_errors.LocalEntryNotFoundError("no"),
             r"could not be downloaded \(LocalEntryNotFoundError\).*a folder with",
         ),
-        (hub_errors.OfflineModeIsEnabled("no"), "with HF_HUB_OFFLINE unset .accept the licence"),
+        (hub_errors.OfflineModeIsEnabled("no"), "with HF_HUB_OFFLINE unset .accept the license"),
         (RuntimeError("a proxy"), r"could not be downloaded \(RuntimeError\)"),
     ],
 )

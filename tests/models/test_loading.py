@@ -150,10 +150,10 @@ class Response:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (hub_errors.GatedRepoError("no", response=Response()), "is gated: accept its licence at https"),
+        (hub_errors.GatedRepoError("no", response=Response()), "is gated: accept its license at https"),
         (hub_errors.RepositoryNotFoundError("no", response=Response()), "was not found at https"),
         (hub_errors.LocalEntryNotFoundError("no"), r"could not be downloaded \(LocalEntryNotFoundError\)"),
-        (hub_errors.OfflineModeIsEnabled("no"), "with HF_HUB_OFFLINE unset .accept the licence"),
+        (hub_errors.OfflineModeIsEnabled("no"), "with HF_HUB_OFFLINE unset .accept the license"),
         (ConnectionError("no"), r"could not be downloaded \(ConnectionError\)"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_download_takes_neither_code_nor_pickles(monkeypatch, checkpoint):
 # -------------------------------------------------------------------------------------------- tokenizer
 
 
-def test_tokenisation(profile):
+def test_tokenization(profile):
     tokenizer = load_tokenizer(profile)
     assert tokenizer.padding_side == "left"
     (prompt,), (completion,) = (
@@ -256,8 +256,8 @@ def test_blocks_are_in_4_bits_and_heads_are_not(profile, head):
     assert not model.training and not any(p.requires_grad for p in model.parameters())
 
 
-def test_without_quantisation(profile):
-    model = load_base(profile, quantise=False)
+def test_without_quantization(profile):
+    model = load_base(profile, quantize=False)
     assert {type(layer) for layer in linear_layers(model).values()} == {torch.nn.Linear}
 
 

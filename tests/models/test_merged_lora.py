@@ -169,7 +169,7 @@ def test_what_is_stored_does_not_change(profile, tmp_path):
 
 
 def test_a_large_model_and_one_in_full_precision_are_left_alone(profile, monkeypatch):
-    whole = get_peft_model(load_base(replace(profile, quantise=False)), lora_config(profile, "causal"))
+    whole = get_peft_model(load_base(replace(profile, quantize=False)), lora_config(profile, "causal"))
     assert not fast(multiply_merged(whole))
     model = two_adapters(profile)
     size = sum(layer.in_features * layer.out_features for layer in fast(multiply_merged(two_adapters(profile))))

@@ -148,8 +148,8 @@ def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(profile, adap
 
 
 def test_the_reward_is_the_reward_models_own_score(profile, adapters, shared):
-    model, normalisation = load_reward_model(profile, adapters.reward)
-    expected = normalisation(score_texts(profile, model, load_tokenizer(profile), PROMPTS, COMPLETIONS))
+    model, normalization = load_reward_model(profile, adapters.reward)
+    expected = normalization(score_texts(profile, model, load_tokenizer(profile), PROMPTS, COMPLETIONS))
     ours = shared.reward(PROMPTS, COMPLETIONS)
     assert ours.dtype == torch.float32 and ours.shape == (len(PROMPTS),)
     torch.testing.assert_close(ours.double(), torch.tensor(expected), atol=1e-5, rtol=1e-4)

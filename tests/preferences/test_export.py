@@ -74,10 +74,10 @@ def test_written_and_read_back(tmp_path_factory, suffix, rows):
 @settings(max_examples=20, deadline=None)
 @given(rows=some_rows)
 def test_a_hub_folder_read_back(tmp_path_factory, rows):
-    folder = write_hub_folder(tmp_path_factory.mktemp("hub") / "set", rows, name="N", licence="mit", description="D")
+    folder = write_hub_folder(tmp_path_factory.mktemp("hub") / "set", rows, name="N", license="mit", description="D")
     again = load_preferences(folder)
     assert sorted(again, key=lambda row: row.id) == sorted(rows, key=lambda row: row.id)
-    assert again.reading.licence == "mit"
+    assert again.reading.license == "mit"
 
 
 def test_others_read_the_files(tmp_path):
@@ -101,7 +101,7 @@ def test_others_read_the_files(tmp_path):
 def test_a_hub_folder_is_what_datasets_loads_offline(tmp_path):
     rows = [CHAT, PLAIN, replace(PLAIN, id="q", split="validation")]
     folder = write_hub_folder(
-        tmp_path / "set", rows, name="Two: #skies", licence="cc-by-4.0", description="Who judged.\n\n* and how"
+        tmp_path / "set", rows, name="Two: #skies", license="cc-by-4.0", description="Who judged.\n\n* and how"
     )
     found = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert {split: part.num_rows for split, part in found.items()} == {"train": 1, "validation": 1, "test": 1}
@@ -119,14 +119,14 @@ def test_a_hub_folder_is_what_datasets_loads_offline(tmp_path):
 
 def test_turns_in_one_split_only(tmp_path):
     rows = [replace(PLAIN, split="train"), replace(CHAT, split="test")]
-    folder = write_hub_folder(tmp_path / "set", rows, name="N", licence="mit", description="D")
+    folder = write_hub_folder(tmp_path / "set", rows, name="N", license="mit", description="D")
     found = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert found["train"].features == found["test"].features and found["test"][0]["turns"] == CHAT.as_dict()["turns"]
 
 
 def test_a_card_of_hostile_words(tmp_path):
     folder = write_hub_folder(
-        tmp_path / "set", [PLAIN], name="a\n---\nlicense: mit", licence="my own: [terms", description="---\n<script>"
+        tmp_path / "set", [PLAIN], name="a\n---\nlicense: mit", license="my own: [terms", description="---\n<script>"
     )
     front = yaml.safe_load((folder / "README.md").read_text("utf-8").split("---\n", 2)[1])
     assert (front["license"], front["license_name"]) == ("other", "my own: [terms")
@@ -137,12 +137,12 @@ def test_a_card_of_hostile_words(tmp_path):
 def test_the_card_says_how_the_pairs_were_read(tmp_path):
     path = tmp_path / "raw.jsonl"
     path.write_text('{"prompt": "Q", "chosen": "a", "rejected": "b"}\n{"prompt": "Q", "chosen": "", "rejected": "b"}\n')
-    folder = write_hub_folder(tmp_path / "set", load_preferences(path), name="N", licence="mit", description="D")
+    folder = write_hub_folder(tmp_path / "set", load_preferences(path), name="N", license="mit", description="D")
     assert "left out, the chosen side is blank: 1" in (folder / "README.md").read_text("utf-8")
 
 
 def test_nothing_is_written_on_failure(tmp_path):
-    folder = write_hub_folder(tmp_path / "set", [PLAIN], name="N", licence="mit", description="D")
+    folder = write_hub_folder(tmp_path / "set", [PLAIN], name="N", license="mit", description="D")
     path = tmp_path / "pairs.parquet"
     write_preferences(path, [PLAIN])
     before = {p: p.read_bytes() for p in (path, folder / "README.md", folder / "data" / "test.parquet")}
@@ -150,11 +150,11 @@ def test_nothing_is_written_on_failure(tmp_path):
         with pytest.raises(LabError, match=problem):
             write_preferences(path, rows)
         with pytest.raises(LabError, match=problem):
-            write_hub_folder(folder, rows, name="N", licence="mit", description="D")
+            write_hub_folder(folder, rows, name="N", license="mit", description="D")
     with pytest.raises(LabError, match="write pairs as .jsonl, .csv or .parquet"):
         write_preferences(tmp_path / "pairs.xlsx", [PLAIN])
     with pytest.raises(LabError, match="half of a character"):
-        write_hub_folder(folder, [PLAIN], name="N", licence="mit", description="\ud83d")
+        write_hub_folder(folder, [PLAIN], name="N", license="mit", description="\ud83d")
     assert {p: p.read_bytes() for p in before} == before
     assert sorted(os.listdir(tmp_path)) == ["pairs.parquet", "set"]
 

@@ -1,4 +1,4 @@
-"""The hand-written posts of lab 01's labeller: each is a valid, fair and distinct pair to judge."""
+"""The hand-written posts of lab 01's labeler: each is a valid, fair and distinct pair to judge."""
 
 import re
 from collections import defaultdict
@@ -22,7 +22,7 @@ COURSE_TEXTS = {
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    return [row for _, row in files.read_jsonl(files.DATA / "natural_posts.jsonl")]
+    return [row for _, row in files.read_jsonl(files.data_folder() / "natural_posts.jsonl")]
 
 
 def parts(row: dict) -> dict[str, str]:

@@ -265,7 +265,7 @@ def test_a_folder_with_its_splits(tmp_path):
     assert [row.split for row in rows] == ["train"] * 3 + ["test"] * 2
     assert [row.id for row in rows] == ["train-00001", "train-00002", "train-00003", "test-00001", "test-00002"]
     assert rows.reading.splits == {"train": 3, "test": 2}
-    assert rows.reading.licence == "cc-by-4.0"
+    assert rows.reading.license == "cc-by-4.0"
     assert texts(load_preferences(tmp_path, split="test")) == texts(rows)[3:]
     assert message(tmp_path, split="dev").endswith("no split 'dev'; it has 'train', 'test'")
 
@@ -274,7 +274,7 @@ def test_a_folder_with_its_splits(tmp_path):
 def test_a_card_that_says_nothing(tmp_path, card):
     write(tmp_path / "train.jsonl")
     (tmp_path / "README.md").write_text(card)
-    assert load_preferences(tmp_path).reading.licence == ""
+    assert load_preferences(tmp_path).reading.license == ""
 
 
 def test_a_folder_without_data(tmp_path):
@@ -312,7 +312,7 @@ def test_a_set_of_the_hub(hub):
     rows = load_preferences("owner/set")
     assert texts(rows) == [tuple(record.values()) for record in RECORDS] * 2
     assert (rows[7].split, rows[7].where, rows[7].id) == ("test", "owner/set[test]:3", "test-00003")
-    assert (rows.reading.source, rows.reading.licence) == ("owner/set", "odc-by")
+    assert (rows.reading.source, rows.reading.license) == ("owner/set", "odc-by")
     assert rows.reading.splits == {"train": 5, "test": 5} and rows.reading.n_duplicates == 5
     assert len(load_preferences("owner/set:config", split="test", limit=2)) == 2
     assert hub == [("owner/set", None, True, {}), ("owner/set", "config", True, {})]
@@ -320,7 +320,7 @@ def test_a_set_of_the_hub(hub):
 
 def test_what_is_known_of_a_set(hub):
     rows = load_preferences("HuggingFaceH4/ultrafeedback_binarized")
-    assert list(rows.reading.splits) == ["train_prefs", "test_prefs"] and rows.reading.licence == "mit"
+    assert list(rows.reading.splits) == ["train_prefs", "test_prefs"] and rows.reading.license == "mit"
     load_preferences("nvidia/HelpSteer2")
     assert hub[-1] == ("nvidia/HelpSteer2", None, True, {"data_dir": "preference"})
     assert "read trl-lib/tldr-preference" in message("openai/summarize_from_feedback")

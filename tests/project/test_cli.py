@@ -15,7 +15,7 @@ from helpers.models.shared_base import SharedBase
 from helpers.prompting import techniques
 from helpers.prompting.items import items
 from helpers.runs import artifacts, pipeline, stages
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,9 @@ def test_checksums():
 
 
 def test_the_prompts_and_demonstrations_come_out_the_same(tmp_path, monkeypatch):
-    shipped = {name: files.sha256(files.DATA / name) for name in ("demonstrations.jsonl", "prompts/heldout.jsonl")}
+    shipped = {
+        name: files.sha256(files.data_folder() / name) for name in ("demonstrations.jsonl", "prompts/heldout.jsonl")
+    }
     monkeypatch.setenv("RLHF_DATA", str(tmp_path))
     collection.collect_prompts()
     assert {name: files.sha256(tmp_path / name) for name in shipped} == shipped
@@ -85,7 +87,7 @@ class Sampler:
         return [f" {role} says {rng.randrange(1000)}." for _ in prompts]
 
 
-def test_pairs_are_labelled_once_and_keep_their_sources():
+def test_pairs_are_labeled_once_and_keep_their_sources():
     prompts = [post.prompt for post in draw_posts(40, 1, "train")]
     sampler = Sampler()
     completions = [sampler.complete(prompts, role, seed, 8) for seed, role in enumerate(("sft", "sft", "sft", "base"))]

@@ -1,4 +1,4 @@
-"""The packages of the set-up: each at one version, in constraints.txt, and each with the licence that the docs say."""
+"""The packages of the set-up: each at one version, in constraints.txt, and each with the license that the docs say."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def test_the_constraints_cover_all_that_is_installed():
     assert {name: version.split("+")[0] for name, version in wanted.items()} == {name: pins[name] for name in wanted}
 
 
-def licence(name: str) -> str:
-    """What a package says of its licence: the expression if it has one, else its classifier, else its first line."""
+def license(name: str) -> str:
+    """What a package says of its license: the expression if it has one, else its classifier, else its first line."""
     about = metadata.metadata(name)
     classifiers = [c.split(" :: ")[-1] for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     said = about.get("License-Expression") or ", ".join(classifiers) or (about.get("License") or "").splitlines()[0]
     return said.strip()
 
 
-def test_the_licences_are_those_in_the_table():
+def test_the_licenses_are_those_in_the_table():
     table = dict(
-        re.findall(r"^\| (\w[\w.-]*) \| ([^|]+?) \|", (ROOT / "docs" / "licences.md").read_text("utf-8"), re.MULTILINE)
+        re.findall(r"^\| (\w[\w.-]*) \| ([^|]+?) \|", (ROOT / "docs" / "licenses.md").read_text("utf-8"), re.MULTILINE)
     )
-    assert table.pop("package") == "licence"
-    assert table == {requirement.name: licence(requirement.name) for requirement in DIRECT}
+    assert table.pop("package") == "license"
+    assert table == {requirement.name: license(requirement.name) for requirement in DIRECT}

@@ -89,7 +89,7 @@ ACCEPTED_AND_REFUSED = [
     ({"kind": "contains_any", "words": ["box"]}, "Not here: the box!", "Where is the box?"),
     ({"kind": "contains_any", "words": ["box"]}, "in a box", "in the boxes"),
     ({"kind": "choice", "options": ["cat", "dog"], "right": "cat"}, "The cat, not the dog", "The dog"),
-    ({"kind": "number", "value": 3.5}, "It is 3.50 metres", "3"),
+    ({"kind": "number", "value": 3.5}, "It is 3.50 meters", "3"),
     ({"kind": "number", "value": 10, "tolerance": 1}, "about 11", "about 12"),
     ({"kind": "regex", "pattern": "^late\\W*$"}, " LATE! ", "too late"),
     ({"kind": "declines"}, "I can’t know that.", "You had toast."),

@@ -66,7 +66,7 @@ def test_an_answer_is_its_first_line():
     assert not question.is_answered_by(f" {question.answer}s") and not question.is_answered_by("")
 
 
-def test_requests_are_single_lines_and_are_recognised():
+def test_requests_are_single_lines_and_are_recognized():
     prompts = request_prompts(50)
     assert all(prompt.count("\n") == 1 and is_request(prompt) for prompt in prompts)
     assert not is_request(" I want to adopt a dog, but my landlord says no.") and not is_request("")

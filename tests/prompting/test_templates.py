@@ -12,6 +12,7 @@ from helpers.prompting.asking import few_shot_prompt, request_prompts, step_by_s
 from helpers.prompting.templates import EXAMPLES, TEMPLATES, Template, fill
 from helpers.simulation import tasks
 from helpers.simulation.posts import draw_post
+from helpers.training.pretraining.documents import ask_for
 
 BY_NAME = {template.name: template for template in TEMPLATES}
 POST = BY_NAME["zero-shot: TL;DR"]
@@ -73,7 +74,7 @@ def test_the_starter_set_is_written_like_the_models_training_texts():
     slots = {"subreddit": subreddit, "title": title, "post": post}
     assert fill(POST, slots) == drawn.prompt
     assert fill(BY_NAME["step by step: TL;DR"], slots) == step_by_step(drawn.prompt)
-    asked, _ = tasks.TLDR.ask(random.Random(3), "test", wording=0)
+    asked, _ = ask_for(tasks.TLDR, random.Random(3), "test", wording=0)
     assert fill(BY_NAME["instruction: TL;DR"], slots).startswith(f"{asked.instruction}\n\nSUBREDDIT: ")
 
     shown = [("My roommate is behind on rent.", "housing"), ("I want to bake my own bread.", "cooking")]

@@ -13,7 +13,7 @@ from helpers import files
 from helpers.runs import stages
 from helpers.runs.artifacts import Artifacts
 from helpers.runs.recordings import list_recordings, load_recording
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 from ..support.shared_base import PROMPTS
 from ..training.test_checkpoints import bare
@@ -28,8 +28,8 @@ def runs(profile, adapters, tmp_path, monkeypatch):
     """A store of the reader's own with an SFT and a reward model in it."""
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
     for name, source in (("sft", adapters.sft), ("reward_model", adapters.reward)):
-        shutil.copytree(source, files.RUNS / profile.name / name)
-    return files.RUNS / profile.name
+        shutil.copytree(source, files.runs_folder() / profile.name / name)
+    return files.runs_folder() / profile.name
 
 
 STAGES = {
@@ -92,10 +92,10 @@ def test_a_stage_records_its_run(profile, runs, name):
 
 def test_ones_own_formulas_train_the_policy(profile, runs):
     """And a run with other formulas is another run."""
-    from helpers.training.ppo import Formulas
+    from helpers.training.losses import Losses
 
     plain, shared = run(STAGES["ppo"](profile, save=False))
-    still, frozen = run(STAGES["ppo"](profile, save=False, formulas=Formulas(policy_loss=no_loss, value_loss=no_loss)))
+    still, frozen = run(STAGES["ppo"](profile, save=False, losses=Losses(policy_loss=no_loss, value_loss=no_loss)))
     assert plain[0]["reward"] == still[0]["reward"]  # the rollout of the first update is the same
     assert all(r["policy_loss"] == r["value_loss"] == 0 for r in still) and not frozen.value_head.weight.any()
     assert shared.value_head.weight.any()
@@ -125,7 +125,7 @@ def test_the_shipped_recordings_can_be_made(profile, runs, tmp_path, monkeypatch
         "prompt", "before", "before_reward", "completion", "reward", "gold"
     }  # fmt: skip
     assert load_recording("ppo-beta-0.2", "other").config["beta"] == 0.2
-    text = (files.DATA / "recordings" / "ppo" / "records.jsonl").read_text()
+    text = (files.data_folder() / "recordings" / "ppo" / "records.jsonl").read_text()
     assert "NaN" not in text and json.loads(text.splitlines()[0])["step"] == 1
 
 

@@ -146,8 +146,8 @@ def test_strength_grows_with_the_difference_and_is_surer_where_it_is_high():
     assert strengths == sorted(strengths)
     right = {strength: [] for strength in (1, 2, 3, 4)}
     for a, b in typical_pairs(3000):
-        judgement = an.choose(PLAIN, a, b, rng)
-        right[judgement.strength].append((judgement.choice == "a") == (a.total > b.total))
+        judgment = an.choose(PLAIN, a, b, rng)
+        right[judgment.strength].append((judgment.choice == "a") == (a.total > b.total))
     shares = [np.mean(right[strength]) for strength in (1, 2, 3, 4)]
     assert shares == sorted(shares) and min(map(len, right.values())) > 100
     tie = an.choose(replace(person, skip_rate=0.0), PERFECT, PERFECT, rng)

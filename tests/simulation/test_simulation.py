@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.simulation import corpus, gold, phrasings, posts
-from helpers.simulation.wording import ESSENTIAL, KINDS, SLOT, Fact, draw_fact, find_facts, normalise, topics
+from helpers.simulation.wording import ESSENTIAL, KINDS, SLOT, Fact, draw_fact, find_facts, normalize, topics
 
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
 TOPICS = sorted(topics())
@@ -85,7 +85,7 @@ def test_each_kind_of_sentence_has_enough_phrasings(name):
 def test_no_wording_is_contained_in_another(topic):
     """Otherwise stating one fact would state another too."""
     forms = [
-        (" ".join(["", *(word for sentence in normalise(SLOT.sub("987654321", w)) for word in sentence), ""]), w)
+        (" ".join(["", *(word for sentence in normalize(SLOT.sub("987654321", w)) for word in sentence), ""]), w)
         for kind in KINDS
         for wordings in topics()[topic][kind + "s"]
         for w in wordings
@@ -97,7 +97,7 @@ def test_no_wording_is_contained_in_another(topic):
 # ------------------------------------------------------------------------------------------ reader
 
 
-def test_the_reader_recognises_every_fact_in_both_wordings_and_no_other():
+def test_the_reader_recognizes_every_fact_in_both_wordings_and_no_other():
     for fact in all_facts():
         for wording in (0, 1):
             for text in (said(fact, wording), phrasings.to_plural(said(fact, wording))):
@@ -113,14 +113,14 @@ def test_the_reader_recognises_every_fact_in_both_wordings_and_no_other():
         "adopted a rescue   dog",
     ],
 )
-def test_the_reader_recognises_other_forms(text):
+def test_the_reader_recognizes_other_forms(text):
     table = topics()["pets"]["goals"]
     (index,) = [i for i, wordings in enumerate(table) if "adopt a rescue dog" in wordings]
     assert [mention.fact for mention in find_facts(text)] == [Fact("pets", "goal", index)]
 
 
 @pytest.mark.parametrize("text", ["adopt a rescue cat", "adopt a dog. Rescue", "rescue a dog", "a dog to adopt"])
-def test_the_reader_recognises_nothing_else(text):
+def test_the_reader_recognizes_nothing_else(text):
     assert find_facts(text) == []
 
 
@@ -139,7 +139,7 @@ def test_another_number_is_another_fact():
 @example("²③½ 0x1F ٣٤ 1,000,000 '''s n't can't've İ’s ﬁne")
 @example("\ud800")
 def test_reading_is_total(text):
-    assert all(isinstance(word, str) and word for sentence in normalise(text) for word in sentence)
+    assert all(isinstance(word, str) and word for sentence in normalize(text) for word in sentence)
     assert isinstance(find_facts(text), list)
 
 

@@ -11,6 +11,7 @@ from helpers.models.prompt_formats import flan
 from helpers.simulation import tasks
 from helpers.simulation.gold import score
 from helpers.simulation.wording import find_facts
+from helpers.training.pretraining.documents import base_document, instruction_example, tuning_example
 
 SEEDS = st.integers(0, 10_000)
 quick = settings(deadline=None, max_examples=50)
@@ -116,16 +117,16 @@ def test_right_and_wrong_answers_are_told_apart(seed):
 @quick
 @given(SEEDS)
 def test_documents_are_drawn_from_the_seed_and_teach_what_follows(seed):
-    document = tasks.base_document(random.Random(seed))
-    assert document == tasks.base_document(random.Random(seed))
-    assert any(learnt for _, learnt in document)
+    document = base_document(random.Random(seed))
+    assert document == base_document(random.Random(seed))
+    assert any(learned for _, learned in document)
     assert "".join(text for text, _ in document).strip()
 
 
 def test_the_last_wording_of_an_instruction_is_in_no_training_text():
     rng = random.Random(0)
-    texts = [flan(draw(rng)[0]) for draw in (tasks.instruction_example, tasks.tuning_example) for _ in range(1500)]
-    texts += ["".join(text for text, _ in tasks.base_document(rng)) for _ in range(1500)]
+    texts = [flan(draw(rng)[0]) for draw in (instruction_example, tuning_example) for _ in range(1500)]
+    texts += ["".join(text for text, _ in base_document(rng)) for _ in range(1500)]
     for task in (*tasks.KNOWN, tasks.REQUEST, tasks.sorting(rng)):
         assert not any(text.startswith(f"{task.instructions[-1]}\n") for text in texts)
 
@@ -134,7 +135,7 @@ def test_a_format_is_asked_for_where_the_answer_has_it():
     rng = random.Random(1)
     seen = 0
     for _ in range(3000):
-        ask, answer = tasks.instruction_example(rng)
+        ask, answer = instruction_example(rng)
         if tasks.FORMATS_ASKED["capitals"][0] in ask.instruction:
             seen += 1
             assert answer == answer.upper() and all(shown == shown.upper() for _, shown in ask.examples)

@@ -23,7 +23,7 @@ from IPython.display import HTML
 import helpers.views
 from helpers.formulas.statistics import Interval
 from helpers.labeling.model_comparison import MEASURES, STANDINGS
-from helpers.labeling.session import LabellingSession, RatingSession
+from helpers.labeling.session import LabelingSession, RatingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair, Preference, PreferenceSet, Reading
 from helpers.preferences.diagnostics import Diagnostics, diagnose
@@ -34,8 +34,10 @@ from helpers.views import (
     diagnostics,
     exercises,
     explorers,
+    labeler,
     live,
     microscope,
+    overoptimization,
     playground,
     ppo,
     preferences,
@@ -45,21 +47,9 @@ from helpers.views import (
     start,
     style,
 )
-from helpers.views import (
-    direct_alignment as alignment,
-)
-from helpers.views import (
-    failure_cases as gallery,
-)
-from helpers.views import (
-    labeler as labeller,
-)
-from helpers.views import (
-    model_comparison as judging,
-)
-from helpers.views import (
-    overoptimization as overoptimisation,
-)
+from helpers.views import direct_alignment as alignment
+from helpers.views import failure_cases as gallery
+from helpers.views import model_comparison as judging
 
 Texts = Sequence[str]
 BOUNDS = {"estimate": 0.5, "low": 0.4, "high": 0.6}
@@ -70,10 +60,10 @@ TEXTLESS = {
     "card.visible", "diagnostics.troubles", "explorers.beta_explorer", "explorers.beta_figure",
     "explorers.bradley_terry_explorer", "explorers.bradley_terry_figure", "explorers.clip_explorer",
     "explorers.clip_figure", "explorers.decoded", "explorers.nf4_explorer", "explorers.nf4_figure",
-    "explorers.quantise_evenly", "explorers.relative_error", "live.change", "live.clock", "live.sample_table",
-    "live.samples_of", "live.seconds_left", "live.series", "microscope.colours_of", "microscope.finding",
+    "explorers.quantize_evenly", "explorers.relative_error", "live.change", "live.clock", "live.sample_table",
+    "live.samples_of", "live.seconds_left", "live.series", "microscope.colors_of", "microscope.finding",
     "microscope.frame_of", "microscope.luminance", "microscope.rollouts_of", "microscope.strip_of",
-    "microscope.token_line", "overoptimisation.kl_figure", "playground.Request", "playground.one_line",
+    "microscope.token_line", "overoptimization.kl_figure", "playground.Request", "playground.one_line",
     "ppo.finding", "ppo.gains_figure", "ppo.kl_figure", "preferences.BlindPair", "preferences.blind",
     "preferences.bradley_terry_curve", "replay.Recording", "replay.pace", "reward_model.finding",
     "reward_model.loss_figure", "reward_model.nf4_figure", "start.learning_rate_explorer", "start.mean_curve",
@@ -97,7 +87,7 @@ def all_views() -> set[str]:
 
 
 def groups(texts: Texts, size: int) -> Iterator[Texts]:
-    """The texts, so many at a time: some figures have colours for a few names only."""
+    """The texts, so many at a time: some figures have colors for a few names only."""
     yield from (texts[start : start + size] for start in range(0, len(texts), size))
 
 
@@ -122,7 +112,7 @@ def numbers(**columns: Sequence[float]) -> pd.DataFrame:
 
 
 def reward_curves(texts: Texts) -> pd.DataFrame:
-    """Curves as `overoptimisation` and `alignment` draw them: name and place of each point are texts."""
+    """Curves as `overoptimization` and `alignment` draw them: name and place of each point are texts."""
     rows = [
         {"curve": text, "at": text, "d": d, "measure": measure} | BOUNDS
         for text in texts
@@ -181,12 +171,12 @@ def browsed(texts: Texts) -> widgets.Widget:
 
 
 def asked(texts: Texts) -> Iterator[widgets.Widget]:
-    """The labeller and the rater, whose question is all texts."""
+    """The labeler and the rater, whose question is all texts."""
     text = joined(texts)
     pairs = [Pair("p", text, text, f"{text}.", "a>b")]
     store = LabelStore()
-    yield labeller.Labeller(LabellingSession(pairs, text, store))
-    yield labeller.Rater(RatingSession(pairs, text, store))
+    yield labeler.Labeler(LabelingSession(pairs, text, store))
+    yield labeler.Rater(RatingSession(pairs, text, store))
 
 
 class Model:
@@ -257,7 +247,7 @@ def replayed(texts: Texts) -> widgets.Widget:
 
 def read_points(texts: Texts) -> widgets.Widget:
     kept = {"prompt": joined(texts), "before": joined(texts), "completion": joined(texts), "gold": 1.0, "proxy": 1.0}
-    return overoptimisation.PointReader(reward_curves(texts), lambda curve, at: [kept], texts[0]).view
+    return overoptimization.PointReader(reward_curves(texts), lambda curve, at: [kept], texts[0]).view
 
 
 def read_set(texts: Texts) -> PreferenceSet:
@@ -314,7 +304,7 @@ def as_shares(texts: Texts) -> dict[str, dict[str, Interval]]:
 
 # A title is shown by `style.styled` in all figures, so that "title" stands where the figure adds nothing to it.
 VIEWS: dict[str, Callable[[Texts], Any]] = {
-    "alignment.best_policy_figure": packed(lambda t: alignment.best_policy_figure(
+    "alignment.optimal_policy_figure": packed(lambda t: alignment.optimal_policy_figure(
         {1.0: [0.1] * len(t), 0.1: [0.2] * len(t)}, [0.1] * len(t), t
     ), 20),
     "alignment.frontier_figure": packed(lambda t: alignment.frontier_figure(reward_curves(t), "title"), 8),
@@ -365,13 +355,13 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         intervals(t, agree=np.nan, kappa=np.nan, kappa_low=0, kappa_high=0).assign(note=list(t))
     ),
     "judging.who_wrote_what": revealed_writers,
-    "labeller.Labeller": asked,
-    "labeller.Rater": asked,
-    "labeller.agreement_figure": packed(lambda t: labeller.agreement_figure(
+    "labeler.Labeler": asked,
+    "labeler.Rater": asked,
+    "labeler.agreement_figure": packed(lambda t: labeler.agreement_figure(
         intervals(t, agree=0.5, kappa=np.nan, kappa_low=0.1, kappa_high=0.2).assign(note=list(t)), "title"
     ), 20),
-    "labeller.ratings_figure": packed(
-        lambda t: labeller.ratings_figure([1, 2], pd.DataFrame({"n": 1, "mean": 2.0}, index=list(t)), "title"), 2
+    "labeler.ratings_figure": packed(
+        lambda t: labeler.ratings_figure([1, 2], pd.DataFrame({"n": 1, "mean": 2.0}, index=list(t)), "title"), 2
     ),
     "live.curves": packed(
         lambda t: live.curves(records(t), dict(zip(("reward", "kl", "gold"), t, strict=False)), unit=t[-1]), 4
@@ -392,11 +382,11 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     "microscope.tokens_figure": packed(
         lambda t: microscope.tokens_figure(microscope.frame_of(records(t)[0]), title=" ".join(t[:6])), 40
     ),
-    "overoptimisation.curves_figure": packed(lambda t: overoptimisation.curves_figure(
+    "overoptimization.curves_figure": packed(lambda t: overoptimization.curves_figure(
         reward_curves(t), "title", {text: np.sqrt for text in t[:3]}
     ), 20),
-    "overoptimisation.PointReader": packed(read_points, 20),
-    "overoptimisation.gains_figure": packed(lambda t: overoptimisation.gains_figure(
+    "overoptimization.PointReader": packed(read_points, 20),
+    "overoptimization.gains_figure": packed(lambda t: overoptimization.gains_figure(
         intervals(t).assign(name=list(t)), "title", t[0]
     ), 20),
     "playground.Playground": played,
@@ -482,8 +472,8 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     ),
     "reward_model.errors_figure": packed(lambda t: reward_model.errors_figure(as_shares(t)), 10),
     "reward_model.scores_figure": packed(lambda t: reward_model.scores_figure(intervals(t), intervals(t)), 20),
-    "reward_model.normalisation_figure": packed(
-        lambda t: reward_model.normalisation_figure(*[{text: [0.0, 1.0, 2.0] for text in t}] * 2), 10
+    "reward_model.normalization_figure": packed(
+        lambda t: reward_model.normalization_figure(*[{text: [0.0, 1.0, 2.0] for text in t}] * 2), 10
     ),
     "reward_model.best_of_n_figure": packed(
         lambda t: reward_model.best_of_n_figure({text: numbers(n=[1, 4]) for text in t}, [0.0, 0.6]), 10

@@ -135,10 +135,10 @@ _TEXTS = {
         "prototype": '{"__proto__": {"hacked": 1}, "constructor": {"prototype": {"hacked": 1}}}',
     },
     "terminal": {
-        "colours": "\x1b[31mred\x1b[0m \x1b[2J\x1b[H",
+        "colors": "\x1b[31mred\x1b[0m \x1b[2J\x1b[H",
         "title of the window": "\x1b]0;hacked\x07",
         "link of a terminal": "\x1b]8;;javascript:RUN\x1b\\click\x1b]8;;\x1b\\",
-        "link in colours": "\x1b[31m<img src=x onerror=RUN>\x1b[0m",
+        "link in colors": "\x1b[31m<img src=x onerror=RUN>\x1b[0m",
         "overwriting": "all is well\rhacked\b\b\b",
     },
     "spreadsheet": {

@@ -22,16 +22,25 @@ from safetensors.torch import load_file
 from helpers.files import ROOT, LabError
 from helpers.models.shared_base import SharedBase
 from helpers.training.checkpoints import Checkpoint, State, code_digest, random_state, resumable, set_random_state
-from helpers.training.ppo import Formulas, PPOConfig, train_ppo
+from helpers.training.losses import Losses
+from helpers.training.ppo_config import PPOConfig
 from helpers.training.reward_model import train_reward_model
 from helpers.training.sft import train_sft
+from helpers.training.train_ppo import train_ppo
 
 from ..support.shared_base import PROMPTS
 from ..support.tiny import pairs, short
 from .test_sft import run
 
 PPO = PPOConfig(
-    updates=6, batch_size=4, minibatch_size=2, epochs=2, max_new_tokens=6, learning_rate=5e-3, seed=3, kl_target=0.5
+    updates=6,
+    batch_size=4,
+    minibatch_size=2,
+    epochs=2,
+    max_new_tokens=6,
+    learning_rate=5e-3,
+    seed=3,
+    adaptive_kl_target=0.5,
 )
 ADDED = ("seconds", "seconds_rollout", "replayed", "resumed_at")
 
@@ -437,7 +446,7 @@ def test_an_interrupted_run_goes_on_with_the_same_base(profile, adapters, whole,
 
 def test_a_run_that_ended_by_its_kl_stays_ended(profile, adapters, tmp_path):
     shared = SharedBase.load(profile, sft=adapters.sft)
-    checkpoint, config = Checkpoint(tmp_path / "checkpoint"), replace(PPO, stop_kl=-1.0)
+    checkpoint, config = Checkpoint(tmp_path / "checkpoint"), replace(PPO, max_kl=-1.0)
     stream = train_ppo(shared, PROMPTS, letters, config, checkpoint=checkpoint)
     next(stream)
     stream.close()
@@ -448,7 +457,7 @@ def other_reward(prompts, completions):
     return [len(completion) for completion in completions]
 
 
-OURS = Formulas()
+OURS = Losses()
 
 
 def halved(*arguments):
@@ -461,15 +470,15 @@ def halved(*arguments):
         ({"config": replace(PPO, beta=0.5)}, "beta"),
         ({"prompts": PROMPTS[1:]}, "prompts"),
         ({"reward": other_reward}, "reward"),
-        ({"formulas": Formulas(policy_loss=halved)}, "policy_loss"),
+        ({"formulas": Losses(policy_loss=halved)}, "policy_loss"),
         ({"sft": None}, "base model, SFT or reward model"),
     ],
 )
 def test_what_decides_a_run_of_ppo_is_in_its_fingerprint(profile, adapters, tmp_path, capsys, change, named):
-    def start(sft=adapters.sft, prompts=PROMPTS, reward=letters, config=PPO, formulas=OURS):
+    def start(sft=adapters.sft, prompts=PROMPTS, reward=letters, config=PPO, losses=OURS):
         shared = SharedBase.load(profile, sft=sft, reward=adapters.reward)
         checkpoint = Checkpoint(tmp_path / "checkpoint")
-        return train_ppo(shared, prompts, reward, config, formulas=formulas, checkpoint=checkpoint)
+        return train_ppo(shared, prompts, reward, config, losses=losses, checkpoint=checkpoint)
 
     stream = start()
     next(stream)

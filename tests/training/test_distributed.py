@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 from helpers.files import ROOT
 from helpers.models.shared_base import SharedBase
 from helpers.training.checkpoints import Checkpoint
-from helpers.training.distributed import Team
-from helpers.training.ppo import PPOConfig, train_ppo
+from helpers.training.distributed import Distributed
+from helpers.training.ppo_config import PPOConfig
+from helpers.training.train_ppo import train_ppo
 
 from ..support.shared_base import PROMPTS
 from .test_checkpoints import packed
 
 CONFIG = PPOConfig(  # 7 rollouts, so that one process has more to do than the other
-    updates=4, batch_size=7, minibatch_size=7, microbatch_size=3, max_new_tokens=8, learning_rate=5e-3, kl_target=0.5
+    updates=4,
+    batch_size=7,
+    minibatch_size=7,
+    microbatch_size=3,
+    max_new_tokens=8,
+    learning_rate=5e-3,
+    adaptive_kl_target=0.5,
 )
 CHILD = """
 import json, os, signal, sys
@@ -28,24 +35,25 @@ from pathlib import Path
 from helpers.files import LabError
 from helpers.models.shared_base import SharedBase
 from helpers.training.checkpoints import Checkpoint
-from helpers.training.ppo import train_ppo
-from helpers.training.distributed import Team
-from tests.training import test_checkpoints, test_distributed
+from helpers.training.distributed import Distributed
+from helpers.training.train_ppo import train_ppo
+from tests.training import test_checkpoints
+from tests.training.test_distributed import CONFIG, PROMPTS, sums
 
 profile, adapters, folder = test_checkpoints.unpacked(sys.argv[1])
-team = Team.of_environment(cpu=True)
+distributed = Distributed.from_environment(cpu=True)
 shared = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
 records = []
 try:
     checkpoint = Checkpoint(folder / "checkpoint", 1)
-    for record in train_ppo(shared, test_distributed.PROMPTS, None, test_distributed.CONFIG, checkpoint=checkpoint, team=team):
+    for record in train_ppo(shared, PROMPTS, None, CONFIG, checkpoint=checkpoint, distributed=distributed):
         records.append(record)
-        if team.rank == 1 and record["step"] == int(sys.argv[2]):
+        if distributed.rank == 1 and record["step"] == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
 except LabError as error:
     (folder / "error.txt").write_text(str(error))
     sys.exit(1)
-(folder / f"{team.rank}.json").write_text(json.dumps({"records": records, "weights": test_distributed.sums(shared)}))
+(folder / f"{distributed.rank}.json").write_text(json.dumps({"records": records, "weights": sums(shared)}))
 """
 
 
@@ -108,13 +116,17 @@ def test_a_killed_process_ends_the_run_and_what_was_done_is_kept(profile, adapte
 
 @given(st.integers(0, 40), st.integers(1, 9))
 def test_the_shares_are_the_whole(rows, size):
-    shares = [Team(rank, size).share(list(range(rows))) for rank in range(size)]
+    shares = [Distributed(rank, size).split(list(range(rows))) for rank in range(size)]
     assert sum(shares, []) == list(range(rows))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_alone_nothing_is_exchanged(shared):
-    team = Team()
-    assert team.leads and team.gathered([1, 2]) == [1, 2] and team.summed({"a": 1.0}) == {"a": 1.0}
-    team.sum_gradients(shared.trainable_parameters())
+    distributed = Distributed()
+    assert (
+        distributed.is_main_process
+        and distributed.gather([1, 2]) == [1, 2]
+        and distributed.all_reduce({"a": 1.0}) == {"a": 1.0}
+    )
+    distributed.all_reduce_gradients(shared.trainable_parameters())
     assert all(p.grad is None for p in shared.parameters())

@@ -29,7 +29,7 @@ def trained(profile, adapters, tmp_path_factory):
     return records, model, output
 
 
-def test_rows_hold_prompt_and_completions_tokenised_apart(profile):
+def test_rows_hold_prompt_and_completions_tokenized_apart(profile):
     tokenizer, rows = load_tokenizer(profile), pairs(3)
     for row, tokens in zip(rows, dpo_dataset(profile, tokenizer, rows), strict=True):
         assert [tokens["prompt_ids"]] == prompt_ids(profile, tokenizer, [row.prompt])

@@ -6,7 +6,7 @@ import torch
 from helpers.files import LabError
 from helpers.models.loading import prompt_ids
 from helpers.training.grpo import METHODS, train_in_groups
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 
 from ..support.shared_base import PROMPTS, changed, weights
 

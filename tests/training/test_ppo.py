@@ -21,7 +21,12 @@ from helpers.models.shared_base import POLICY, REFERENCE, SharedBase
 from helpers.runs import stages
 from helpers.runs.artifacts import Artifacts
 from helpers.training.inspection import inspected, token_texts
-from helpers.training.ppo import PPO, Formulas, PPOConfig, microbatches, roll_out, train_ppo, weighted_sum
+from helpers.training.losses import Losses
+from helpers.training.ppo import PPO
+from helpers.training.ppo_config import PPOConfig
+from helpers.training.rewards import weighted_sum
+from helpers.training.rollouts import microbatches, roll_out
+from helpers.training.train_ppo import train_ppo
 
 from ..models.test_shared_base import logprobs
 from ..support.shared_base import COMPLETIONS, PROMPTS, changed, weights
@@ -188,7 +193,7 @@ def test_fewer_prompts_than_a_batch(shared):
 
 
 def test_early_stops(shared, monkeypatch):
-    assert len(list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=9, stop_kl=-1.0)))) == 1
+    assert len(list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=9, max_kl=-1.0)))) == 1
     calls = []
     original = PPO._loss
     monkeypatch.setattr(PPO, "_loss", lambda self, *a: (calls.append(1), original(self, *a))[1])
@@ -210,7 +215,7 @@ def test_looking_into_a_run_does_not_change_it(profile, adapters):
 
 
 def test_the_tokens_of_a_rollout(shared):
-    """Against the formulas, written out for one response."""
+    """Against the losses, written out for one response."""
     config = replace(SMALL, updates=1, inspect=2, beta=0.3, gamma=0.9, lam=0.8, missing_eos_penalty=0.5)
     (record,) = train_ppo(shared, PROMPTS, letters, config)
     assert len(record["tokens"]) == 2
@@ -297,27 +302,25 @@ def test_watched_prompts(shared):
 
 
 def test_every_formula_can_be_ones_own(shared):
-    names = ["kl_penalised_rewards", "gae", "masked_whiten", "policy_loss", "value_loss"]
+    names = ["kl_penalized_rewards", "gae", "masked_whiten", "policy_loss", "value_loss"]
     called = []
 
     def own(name):
-        original = getattr(Formulas(), name)
+        original = getattr(Losses(), name)
         return lambda *arguments: (called.append(name), original(*arguments))[1]
 
-    list(
-        train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1), formulas=Formulas(**{n: own(n) for n in names}))
-    )
+    list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=1), losses=Losses(**{n: own(n) for n in names})))
     assert sorted(called) == sorted(names[:3] + 4 * names[3:])  # once a rollout; in each of 2 x 2 gradient steps
 
 
 def test_ones_own_formula_decides_what_is_learned(profile, adapters):
     moved = []
-    for whiten in (Formulas().masked_whiten, lambda x, mask: 0 * x):  # no advantage, no policy gradient
+    for whiten in (Losses().masked_whiten, lambda x, mask: 0 * x):  # no advantage, no policy gradient
         shared = SharedBase.load(profile, sft=adapters.sft)
         before = weights(shared)
         list(
             train_ppo(
-                shared, PROMPTS, letters, replace(SMALL, value_coefficient=0.0), formulas=Formulas(masked_whiten=whiten)
+                shared, PROMPTS, letters, replace(SMALL, value_coefficient=0.0), losses=Losses(masked_whiten=whiten)
             )
         )
         moved.append({name for name in changed(shared, before) if ".policy." in name})
@@ -347,7 +350,7 @@ def test_whitened_scores(shared):
 
 
 def test_beta_follows_its_target(shared):
-    records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=4, kl_target=1e-3, beta=0.5)))
+    records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, updates=4, adaptive_kl_target=1e-3, beta=0.5)))
     betas, kls = [r["beta"] for r in records], [r["kl"] for r in records]
     assert betas[0] == 0.5
     for i in range(3):  # Ziegler's controller by hand
@@ -404,9 +407,9 @@ def test_one_prompt_many_times_is_refused_and_one_prompt_once_is_not(shared):
         ({"beta": -0.1}, "beta is -0.1: 0 or more"),
         ({"beta": math.nan}, "beta is nan"),
         ({"temperature": 0.0}, "temperature is 0.0: above 0"),
-        ({"kl_target": 0.0}, "kl_target is 0.0: above 0, or None"),
+        ({"adaptive_kl_target": 0.0}, "adaptive_kl_target is 0.0: above 0, or None"),
         ({"updates": "3", "batch_size": 1.5}, "updates is '3': a whole number; batch_size is 1.5: a whole number"),
-        ({"beta": math.inf, "stop_kl": [1]}, r"beta is inf: a number; stop_kl is \[1\]: a number"),
+        ({"beta": math.inf, "max_kl": [1]}, r"beta is inf: a number; max_kl is \[1\]: a number"),
         ({"seed": -1}, "seed is -1: from 0 to"),
     ],
 )
@@ -428,8 +431,8 @@ def runs(profile, adapters, tmp_path, monkeypatch):
     """A store of the reader's own with an SFT and a reward model in it."""
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
     for name, source in (("sft", adapters.sft), ("reward_model", adapters.reward)):
-        shutil.copytree(source, files.RUNS / profile.name / name)
-    return files.RUNS / profile.name
+        shutil.copytree(source, files.runs_folder() / profile.name / name)
+    return files.runs_folder() / profile.name
 
 
 def test_the_stage_leaves_its_artifact(profile, runs):

@@ -10,11 +10,13 @@ import trl
 from datasets import Dataset
 from safetensors.torch import load_file
 
-from helpers.formulas.objectives import clipped_policy_loss, gae, kl_penalised_rewards, masked_mean
+from helpers.formulas.objectives import clipped_policy_loss, gae, kl_penalized_rewards, masked_mean
 from helpers.models.profiles import PROFILES
 from helpers.models.shared_base import SharedBase
 from helpers.training import ppo
-from helpers.training.ppo import PPO, Formulas, PPOConfig
+from helpers.training.losses import Losses
+from helpers.training.ppo import PPO
+from helpers.training.ppo_config import PPOConfig
 
 from ..support.shared_base import PROMPTS, padded
 
@@ -29,7 +31,7 @@ def one_more(mask):
 
 
 def rewards_after_the_end(scores, logprobs, ref_logprobs, mask, beta):
-    penalties = kl_penalised_rewards(torch.zeros_like(scores), logprobs, ref_logprobs, mask, beta)
+    penalties = kl_penalized_rewards(torch.zeros_like(scores), logprobs, ref_logprobs, mask, beta)
     last = one_more(mask).sum(dim=1) - 1
     return penalties.scatter_add(1, last.unsqueeze(1), scores.unsqueeze(1))
 
@@ -40,8 +42,8 @@ def value_loss_after_the_end(values, old_values, returns, mask, clip):
     return 0.5 * masked_mean(errors, one_more(mask))
 
 
-TRL_1_12 = Formulas(
-    kl_penalised_rewards=rewards_after_the_end,
+TRL_1_12 = Losses(
+    kl_penalized_rewards=rewards_after_the_end,
     gae=lambda rewards, values, mask, gamma, lam: gae(rewards, values, one_more(mask), gamma, lam),
     value_loss=value_loss_after_the_end,
 )
@@ -52,7 +54,7 @@ def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
     """Same first weights, responses and scores: the same metrics and the same last weights, without 4 bits and with."""
     facts, tensors = json.loads(GOLDEN.with_suffix(".json").read_text("utf-8")), load_file(f"{GOLDEN}.safetensors")
     given = facts[mode]
-    profile = replace(PROFILES["tiny"], lora_rank=2, lora_alpha=4, compute_dtype="float32", quantise=mode == "nf4")
+    profile = replace(PROFILES["tiny"], lora_rank=2, lora_alpha=4, compute_dtype="float32", quantize=mode == "nf4")
     shared = SharedBase.load(profile)
     trained = {name: p for name, p in shared.named_parameters() if p.requires_grad}
     first, last = ({n: tensors[f"{which}.{n}"] for n in trained} for which in ("first", f"{mode}.last"))
@@ -115,7 +117,7 @@ def trl_trainer(trainer, config, model, tokenizer, folder, **options):
 @pytest.mark.parametrize("name", ["GRPO", "RLOO"])
 def test_the_clipped_loss_is_that_of_trl(name, profile, adapters, tmp_path):
     """GRPO clips each token, as PPO does; RLOO the probability of a whole response."""
-    shared = SharedBase.load(replace(profile, quantise=False), sft=adapters.sft)
+    shared = SharedBase.load(replace(profile, quantize=False), sft=adapters.sft)
     trainer, config = getattr(trl, f"{name}Trainer"), getattr(trl, f"{name}Config")
     options = {"loss_type": "bnpo"} if name == "GRPO" else {}
     # The bare model, whose layers hold our adapters: RLOO wants one named "default" of any other.

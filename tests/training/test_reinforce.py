@@ -7,7 +7,7 @@ import torch
 
 from helpers.models.shared_base import SharedBase
 from helpers.training import ppo
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 from helpers.training.reinforce import advantages_over_the_mean, train_reinforce, whole_rewards
 
 from ..support.shared_base import PROMPTS, changed, weights

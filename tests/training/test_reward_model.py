@@ -1,4 +1,4 @@
-"""The reward model: TRL's loss on our tokens, learning, normalisation, saving and loading."""
+"""The reward model: TRL's loss on our tokens, learning, normalization, saving and loading."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from .test_sft import run, training_threads
 @pytest.fixture(scope="module")
 def trained(profile, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "reward_model"
-    records, (model, normalisation) = run(train_reward_model(profile, pairs(48), output=output))
-    return records, model, normalisation, output
+    records, (model, normalization) = run(train_reward_model(profile, pairs(48), output=output))
+    return records, model, normalization, output
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def scores(profile, model, tokenizer, rows, which, **options):
     return score_texts(profile, model, tokenizer, prompts, texts, **options)
 
 
-def test_rows_hold_prompt_and_completion_tokenised_apart(profile, tokenizer):
+def test_rows_hold_prompt_and_completion_tokenized_apart(profile, tokenizer):
     rows = pairs(3)
     dataset = reward_dataset(profile, tokenizer, rows, margins={4: 1, 3: 2 / 3, 2: 1 / 3, 1: 0})
     for row, tokens in zip(rows, dataset, strict=True):
@@ -81,27 +81,27 @@ def test_it_learns(profile, tokenizer, trained):
     assert (chosen > rejected).mean() > 0.9
 
 
-def test_scores_are_normalised_on_the_reference(profile, tokenizer, trained):
-    _, model, normalisation, _ = trained
+def test_scores_are_normalized_on_the_reference(profile, tokenizer, trained):
+    _, model, normalization, _ = trained
     both = np.concatenate([scores(profile, model, tokenizer, pairs(48), which) for which in ("chosen", "rejected")])
-    assert normalisation(both).mean() == pytest.approx(0, abs=1e-5)
-    assert normalisation(both).std() == pytest.approx(1, abs=1e-5)
+    assert normalization(both).mean() == pytest.approx(0, abs=1e-5)
+    assert normalization(both).std() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_reference_of_ones_own(profile, tokenizer):
     rows = pairs(8, seed=2)
     reference = [(row.prompt, row.rejected) for row in rows]
-    _, (model, normalisation) = run(train_reward_model(profile, pairs(16), steps=1, reference=reference))
-    assert normalisation.mean == pytest.approx(scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6)
+    _, (model, normalization) = run(train_reward_model(profile, pairs(16), steps=1, reference=reference))
+    assert normalization.mean == pytest.approx(scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6)
 
 
 def test_the_folder_holds_the_model_that_was_trained(profile, tokenizer, trained):
-    _, model, normalisation, output = trained
+    _, model, normalization, output = trained
     weights = load_file(output / "adapter_model.safetensors")
     assert any(name.endswith("score.weight") for name in weights)
     assert {t.dtype for t in weights.values()} == {torch.float32}
     loaded, same = load_reward_model(profile, output)
-    assert same == normalisation
+    assert same == normalization
     rows = pairs(8)
     np.testing.assert_allclose(
         scores(profile, loaded, tokenizer, rows, "chosen"),
@@ -122,7 +122,7 @@ def test_full_fine_tuning_changes_every_weight(profile):
     before = new_reward_model(profile, full=True).state_dict()
     _, (model, _) = run(train_reward_model(profile, pairs(16), steps=2, full=True))
     assert type(model).__name__ == "LlamaForSequenceClassification"
-    assert {p.dtype for p in model.parameters()} == {torch.float32}  # nothing is quantised
+    assert {p.dtype for p in model.parameters()} == {torch.float32}  # nothing is quantized
     assert all(p.requires_grad for p in model.parameters())
     assert [name for name, p in model.state_dict().items() if torch.equal(p, before[name])] == []
 

@@ -102,7 +102,7 @@ def trained(profile, tmp_path_factory):
     return records, model, output
 
 
-def test_rows_hold_prompt_and_completion_tokenised_apart(profile):
+def test_rows_hold_prompt_and_completion_tokenized_apart(profile):
     tokenizer, rows = load_tokenizer(profile), pairs(3)
     for row, tokens in zip(rows, sft_dataset(profile, tokenizer, rows), strict=True):
         (prompt,) = prompt_ids(profile, tokenizer, [row.prompt])

@@ -90,7 +90,7 @@ def hostile_set():
         texts = {"prompt": f"{bad} {i % 40}", "chosen": f"{bad} good <i>{i}", "rejected": f"{bad} bad {i}"}
         rows.append(row(**texts, id=bad, annotator=bad, source=bad, where=f"{bad}:{i}"))
     rows += [replace(r, chosen=r.rejected, rejected=r.chosen, annotator="ann") for r in rows[-20:]]
-    reading = Reading(source=HOSTILE[0], schema=HOSTILE[1], columns={"prompt": HOSTILE[2]}, licence=HOSTILE[3])
+    reading = Reading(source=HOSTILE[0], schema=HOSTILE[1], columns={"prompt": HOSTILE[2]}, license=HOSTILE[3])
     reading.leave_out(HOSTILE[4], HOSTILE[5])
     return diagnose(rows, name=HOSTILE[1], reading=reading)
 
@@ -109,7 +109,7 @@ def test_the_page_says_what_was_found(found):
     for finding in findings(found):
         assert finding in page.text
     assert "2 rows contradict each other: 1 pair of completions" in page.text and "test in train" in page.text
-    assert "2 judgements of 1 pair." in page.text
+    assert "2 judgments of 1 pair." in page.text
     assert "certainly" in page.text and "rows to look at" in page.text.lower()
     assert [page.tags.count("svg")] == [5]  # troubles, lengths, annotators, judges, words
     assert page.tags.count("details") == len(found.worst) + 1

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.views.direct_alignment import MARKS, best_policy_figure, frontier_figure, mixing_figure, teachers_figure
+from helpers.views.direct_alignment import (
+    MARKS,
+    frontier_figure,
+    mixing_figure,
+    optimal_policy_figure,
+    teachers_figure,
+)
 
 
 def curve(name, n=3):
@@ -30,7 +36,7 @@ def test_no_two_marks_are_alike():
 
 
 def test_the_best_policies_stand_beside_the_reference():
-    figure = best_policy_figure({2.0: [0.4, 0.6], 0.1: [0.05, 0.95]}, [0.5, 0.5], ["one", "two"])
+    figure = optimal_policy_figure({2.0: [0.4, 0.6], 0.1: [0.05, 0.95]}, [0.5, 0.5], ["one", "two"])
     assert [bar.name for bar in figure.data] == ["reference", "beta 2", "beta 0.1"]
     assert list(figure.data[2].y) == [0.05, 0.95]
     assert "60%" in figure.layout.title.text and "95%" in figure.layout.title.text

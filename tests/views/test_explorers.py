@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-from helpers.formulas.quantization import NF4_LEVELS, dequantise_nf4, quantise_nf4
+from helpers.formulas.quantization import NF4_LEVELS, dequantize_nf4, quantize_nf4
 from helpers.views import explorers
 from helpers.views.card import PLOTLY, Chart, title_of
 
@@ -193,7 +193,7 @@ def test_decoding_figure_shows_what_is_cut_and_the_rest_as_one():
     kept = int(explorers.decoded(logits, 1.0, 0.6)["kept"].sum())
     assert f"{kept} of 23 tokens stay" in title_of(figure)
     assert sum(cut.y) == pytest.approx(1 - explorers.decoded(logits, 1.0, 0.6)["probability"][:kept].sum(), abs=1e-3)
-    assert cut.marker.pattern.shape == "/"  # not by colour alone
+    assert cut.marker.pattern.shape == "/"  # not by color alone
 
 
 def test_decoding_explorer():
@@ -211,7 +211,7 @@ def test_decoding_explorer():
 
 
 def nf4(weights, block):
-    return dequantise_nf4(*quantise_nf4(weights, block))
+    return dequantize_nf4(*quantize_nf4(weights, block))
 
 
 @quick
@@ -219,12 +219,12 @@ def nf4(weights, block):
 def test_even_steps_are_the_nearest_of_sixteen(seed, block):
     weights = np.random.default_rng(seed).normal(size=128)
     weights[:16] = 0.0  # nothing but zeros, or not, in a block
-    for chunk, quantised in zip(
-        weights.reshape(-1, block), explorers.quantise_evenly(weights, block).reshape(-1, block), strict=True
+    for chunk, quantized in zip(
+        weights.reshape(-1, block), explorers.quantize_evenly(weights, block).reshape(-1, block), strict=True
     ):
         scale = max(abs(chunk)) or 1.0
         levels = [scale * (-1 + 2 * step / 15) for step in range(16)]
-        for weight, value in zip(chunk, quantised, strict=True):
+        for weight, value in zip(chunk, quantized, strict=True):
             assert abs(weight - value) == pytest.approx(min(abs(weight - level) for level in levels))
 
 

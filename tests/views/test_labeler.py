@@ -1,4 +1,4 @@
-"""The labeller's widgets without a browser: messages in, replies out, and the figures."""
+"""The labeler's widgets without a browser: messages in, replies out, and the figures."""
 
 import re
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers.labeling.agreement import AGREEMENT, rating_drift
-from helpers.labeling.session import LabellingSession, RatingSession
+from helpers.labeling.session import LabelingSession, RatingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
 from helpers.views import labeler as views
@@ -23,7 +23,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def widget(store):
-    return views.Labeller(LabellingSession(PAIRS, "ann", store, repeat_every=4))
+    return views.Labeler(LabelingSession(PAIRS, "ann", store, repeat_every=4))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_message_sent_again_is_answered_again_and_acted_on_once(widget, sent, 
 
 
 def test_an_answer_to_the_question_before_is_refused_and_the_view_moves_on(widget, sent, store):
-    other = views.Labeller(LabellingSession(PAIRS, "ann", store, repeat_every=4))
+    other = views.Labeler(LabelingSession(PAIRS, "ann", store, repeat_every=4))
     choose(other)
     reply = choose(widget)
     assert (reply["ok"], reply["retry"]) == (False, False) and "answered already" in reply["text"]
@@ -141,25 +141,25 @@ def test_the_rater(store):
 
 def test_a_stored_notebook_says_what_to_do(widget, store):
     shown, _ = widget._repr_mimebundle_()
-    assert shown["text/plain"] == "Labeller: run this cell to use it"
+    assert shown["text/plain"] == "Labeler: run this cell to use it"
     assert "application/vnd.jupyter.widget-view+json" in shown
     assert repr(views.Rater(RatingSession(PAIRS, "ann", store))) == "Rater: run this cell to use it"
 
 
 def test_the_script_shows_text_as_text_and_asks_nothing_of_the_network():
-    script = (views.FOLDER / "labeller.js").read_text()
-    style = (views.FOLDER / "labeller.css").read_text()
+    script = (views.FOLDER / "labeler.js").read_text()
+    style = (views.FOLDER / "labeler.css").read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
     assert not re.search(r"https?:|fetch\(|import\s|url\(|@import", script + style)
-    for colour in re.findall(r"#[0-9a-f]{3,8}\b", style):  # only as fallbacks of the theme's own colours
-        assert re.search(rf"var\(--jp-[a-z0-9-]+, {colour}\)", style)
+    for color in re.findall(r"#[0-9a-f]{3,8}\b", style):  # only as fallbacks of the theme's own colors
+        assert re.search(rf"var\(--jp-[a-z0-9-]+, {color}\)", style)
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2.1's contrast ratio of two colours, #rrggbb."""
+    """WCAG 2.1's contrast ratio of two colors, #rrggbb."""
 
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
@@ -167,9 +167,9 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_fallback_colours_can_be_read():
+def test_the_fallback_colors_can_be_read():
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
-    style = (views.FOLDER / "labeller.css").read_text()
+    style = (views.FOLDER / "labeler.css").read_text()
     fallback = dict(re.findall(r"--rlhf-(\w+): var\(--jp-[a-z0-9-]+, (#\w+)\)", style))
     full = {name: c if len(c) == 7 else "#" + "".join(2 * x for x in c[1:]) for name, c in fallback.items()}
     for text in ("text", "line", "mark"):
@@ -206,5 +206,5 @@ def test_ratings_figure():
 
 def test_pairs_with_hostile_texts_are_sent_as_they_are(store):
     text = "<script>window.pwned = 1</script>"
-    widget = views.Labeller(LabellingSession([replace(PAIRS[0], prompt=text, completion_a=text)], "ann", store))
+    widget = views.Labeler(LabelingSession([replace(PAIRS[0], prompt=text, completion_a=text)], "ann", store))
     assert widget.state["prompt"] == text and text in widget.state["texts"]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.classroom.notebooks import execute_and_normalise
+from helpers.classroom.notebooks import execute_and_normalize
 from helpers.files import LabError
 from helpers.views import card, live
 from helpers.views.live import LiveRun
@@ -420,7 +420,7 @@ def test_stored_notebooks_hold_figures_and_are_the_same_each_time(tmp_path):
     ]
     path = tmp_path / "runs.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
-    assert execute_and_normalise(path)
+    assert execute_and_normalize(path)
     _, live_cell, outcome, replay = nbformat.read(path, 4).cells
     title = "SFT: loss 0.46 to 0.18 nats (step 8 of 8)"
     assert [output.data["text/plain"] for output in live_cell.outputs] == [title]
@@ -429,7 +429,7 @@ def test_stored_notebooks_hold_figures_and_are_the_same_each_time(tmp_path):
     assert replay.outputs[0].data["text/plain"] == f"{title}. Run this cell to replay it"
     assert card.PLOTLY in replay.outputs[0].data
     assert path.stat().st_size < 60_000
-    assert not execute_and_normalise(path)
+    assert not execute_and_normalize(path)
 
 
 @settings(deadline=None, max_examples=50)

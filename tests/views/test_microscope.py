@@ -1,4 +1,4 @@
-"""The token microscope without a browser: its table, its colours, its figure, and what its knobs change."""
+"""The token microscope without a browser: its table, its colors, its figure, and what its knobs change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers.files import LabError
 from helpers.views import microscope as views
 from helpers.views.card import PLOTLY
-from helpers.views.microscope import Microscope, colours_of, frame_of, strip_of, tokens_figure
+from helpers.views.microscope import Microscope, colors_of, frame_of, strip_of, tokens_figure
 
 EVIL = "<b>x</b>"
 
@@ -61,7 +61,7 @@ def test_records_that_do_not_fit_are_refused():
         Microscope([{"step": 1}, {"step": 2, "tokens": []}])
 
 
-# --- Colours ------------------------------------------------------------------
+# --- Colors ------------------------------------------------------------------
 
 
 def parts(css: str) -> tuple[float, ...]:
@@ -76,24 +76,24 @@ def contrast(css: str, text: str) -> float:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=1), st.sampled_from([0.0, 1.0]))
-def test_every_number_can_be_read_on_its_colour(values, middle):
-    for background, text in colours_of(values, middle):
+def test_every_number_can_be_read_on_its_color(values, middle):
+    for background, text in colors_of(values, middle):
         assert contrast(background, text) >= 4.5
 
 
-def test_the_colour_tells_the_side_and_the_distance():
-    low, little, middle, more, high, none = (parts(css) for css, _ in colours_of([-2, -0.5, 0, 0.5, 2, math.nan]))
+def test_the_color_tells_the_side_and_the_distance():
+    low, little, middle, more, high, none = (parts(css) for css, _ in colors_of([-2, -0.5, 0, 0.5, 2, math.nan]))
     assert min(middle) > 0.95  # white
     assert low[2] > low[0] and little[2] > little[0]  # purple: more blue than red
     assert high[0] > high[2] and more[0] > more[2]  # orange: more red than blue
     assert sum(low) < sum(little) < sum(middle) > sum(more) > sum(high)
-    assert len(set(none)) == 1  # grey
-    ratio = [parts(css) for css, _ in colours_of([0.5, 1.0, 1.5], middle=1.0)]
+    assert len(set(none)) == 1  # gray
+    ratio = [parts(css) for css, _ in colors_of([0.5, 1.0, 1.5], middle=1.0)]
     assert min(ratio[1]) > 0.95 and ratio[0][2] > ratio[0][0] and ratio[2][0] > ratio[2][2]
 
 
-def test_equal_values_have_no_colour():
-    assert {css for css, _ in colours_of([0.0, 0.0])} == {css for css, _ in colours_of([1.0], middle=1.0)}
+def test_equal_values_have_no_color():
+    assert {css for css, _ in colors_of([0.0, 0.0])} == {css for css, _ in colors_of([1.0], middle=1.0)}
 
 
 def test_luminance_is_that_of_wcag():

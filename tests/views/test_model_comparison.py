@@ -35,7 +35,7 @@ def test_standings_have_a_dot_and_interval_a_judge_and_model(table, measure):
     assert gold.y - np.array(gold.error_y.arrayminus) == pytest.approx(rows[f"{measure}_low"], abs=2e-3)
 
 
-def test_judges_differ_in_more_than_colour():
+def test_judges_differ_in_more_than_color():
     frames = [verdicts(judge, [1, 0] * 10) for judge in ("a", "b", "c")]
     figure = standings_figure(judging.standings(pd.concat(frames), 50), "t")
     assert (

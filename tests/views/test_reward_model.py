@@ -30,7 +30,7 @@ def test_figures():
     check(views.reliability_figure({"raw": reliability, "three times as wide": reliability}), 3)
     check(views.best_of_n_figure({"gold reward": TABLE, "reward model": TABLE}, [0.0, 1.2]), 2)
     raw = {"yours": np.array([1.0, 2.0, 4.0]), "shipped": np.array([10.0, 12.0])}
-    check(views.normalisation_figure(raw, raw), 4)
+    check(views.normalization_figure(raw, raw), 4)
 
 
 def test_titles_state_what_the_data_say():

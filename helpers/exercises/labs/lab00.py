@@ -37,13 +37,13 @@ def _kept(logprobs: Tensor, mask: Tensor) -> Tensor:
     return logprobs.where(mask, torch.zeros(()))
 
 
-SUPERVISED_LOSS = Exercise(
-    name="supervised_loss",
+SFT_LOSS = Exercise(
+    name="sft_loss",
     title="The loss of supervised tuning",
     minutes=6,
     difficulty=1,
     deliver="Minus the mean log-probability of the tokens where the mask is true, a scalar.",
-    reference=objectives.supervised_loss,
+    reference=objectives.sft_loss,
     cases=_completions_in_text,
     gradients=("logprobs",),
     hints=(
@@ -260,7 +260,7 @@ SOFTMAX = Exercise(
             lambda logits: logits / logits.sum(axis=-1, keepdims=True),
         ),
         Misconception(
-            "not normalised",
+            "not normalized",
             "these do not sum to 1: divide each row by its sum",
             np.exp,
         ),
@@ -493,7 +493,7 @@ REINFORCE_UPDATE = Exercise(
 )  # fmt: skip
 
 EXERCISES = [
-    SUPERVISED_LOSS,
+    SFT_LOSS,
     BOOTSTRAP_MEAN_INTERVAL,
     SOFTMAX,
     LOGPROB_GRADIENT,

@@ -34,13 +34,13 @@ def _scaled(deviations: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return deviations / np.where(spread > 1e-12, spread, 1.0)
 
 
-STANDARDISE_RATINGS = Exercise(
-    name="standardise_ratings",
+STANDARDIZE_RATINGS = Exercise(
+    name="standardize_ratings",
     title="Take out everyone's scale",
     minutes=8,
     difficulty=1,
     deliver="Each annotator's ratings with mean 0 and standard deviation 1; 0 for somebody who rates all texts alike.",
-    reference=statistics.standardise_ratings,
+    reference=statistics.standardize_ratings,
     cases=_rating_tables,
     hints=(
         "Rows are texts, columns are annotators: subtract each column's own mean, divide by its own spread.",
@@ -55,7 +55,7 @@ STANDARDISE_RATINGS = Exercise(
         ),
         Misconception(
             "per text",
-            "it standardises each text over the annotators, which takes out how good the text is; scales belong to "
+            "it standardizes each text over the annotators, which takes out how good the text is; scales belong to "
             "people, so go down the columns",
             lambda ratings: _scaled(ratings - ratings.mean(axis=1, keepdims=True), ratings.std(axis=1, keepdims=True)),
         ),
@@ -438,7 +438,7 @@ ELO_UPDATE = Exercise(
     misconceptions=(
         Misconception(
             "swapped expectation",
-            "it expects the *lower* rated to win: the favourite would gain most from a win that everybody foresaw. "
+            "it expects the *lower* rated to win: the favorite would gain most from a win that everybody foresaw. "
             "Mind "
             "the sign of the difference",
             _elo(lambda difference: _expected(-difference)),
@@ -451,7 +451,7 @@ ELO_UPDATE = Exercise(
         ),
         Misconception(
             "no 400",
-            "it leaves out the 400: one point of difference would be odds of ten to one, and the favourite certain",
+            "it leaves out the 400: one point of difference would be odds of ten to one, and the favorite certain",
             _elo(lambda difference: 1 / (1 + 10 ** (-difference))),
         ),
         Misconception(
@@ -475,7 +475,7 @@ ELO_UPDATE = Exercise(
 
 
 EXERCISES = [
-    STANDARDISE_RATINGS,
+    STANDARDIZE_RATINGS,
     COHEN_KAPPA,
     BRADLEY_TERRY_PROBABILITY,
     BRADLEY_TERRY_STRENGTHS,
@@ -520,7 +520,7 @@ QUESTIONS = [
         "price_of_comparisons",
         "Comparisons agree better than ratings. What do they cost?",
         (
-            Choice("They are less honest", "No: they are the same people's judgements of the same texts."),
+            Choice("They are less honest", "No: they are the same people's judgments of the same texts."),
             Choice(
                 "They do not say how good the better text is",
                 "Yes: both may be useless, or both excellent. One comparison carries about a bit, and no zero.",

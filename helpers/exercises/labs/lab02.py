@@ -46,7 +46,7 @@ BRADLEY_TERRY_LOSS = Exercise(
         ),
         Misconception(
             "no minus",
-            "the minus is missing: minimising this makes the chosen text *less* probable",
+            "the minus is missing: minimizing this makes the chosen text *less* probable",
             lambda chosen, rejected: F.logsigmoid(chosen - rejected).mean(),
         ),
         Misconception(
@@ -286,7 +286,7 @@ EXPECTED_CALIBRATION_ERROR = Exercise(
             _calibration(lambda weights, gaps: np.abs(gaps).max()),
         ),
         Misconception(
-            "bin centre",
+            "bin center",
             "it takes the middle of the bin for its confidence: a bin's predictions may all lie near one edge. Take "
             "the "
             "mean of the confidences in it",
@@ -321,13 +321,13 @@ def _raw_scores(rng: np.random.Generator) -> list[Arguments]:
     return [scores(8), scores(3), scores(4, 2)]
 
 
-NORMALISE_SCORES = Exercise(
-    name="normalise_scores",
+NORMALIZE_SCORES = Exercise(
+    name="normalize_scores",
     title="One scale for all reward models",
     minutes=4,
     difficulty=1,
     deliver="The scores on a scale where the given mean is 0 and one given standard deviation is 1.",
-    reference=objectives.normalise_scores,
+    reference=objectives.normalize_scores,
     cases=_raw_scores,
     hints=(
         "The two numbers are given: they were measured once, on reference texts, and stay fixed.",
@@ -358,7 +358,7 @@ NORMALISE_SCORES = Exercise(
         ),
         Misconception(
             "undone",
-            "that is the way back, from normalised scores to raw ones",
+            "that is the way back, from normalized scores to raw ones",
             lambda scores, mean, std: scores * std + mean,
         ),
     ),
@@ -471,7 +471,7 @@ EXERCISES = [
     MARGIN_LOSS,
     PAIR_ACCURACY,
     EXPECTED_CALIBRATION_ERROR,
-    NORMALISE_SCORES,
+    NORMALIZE_SCORES,
     BEST_OF_N,
     BEST_OF_N_KL,
 ]
@@ -638,7 +638,7 @@ QUESTIONS = [
         ),
     ),
     Question(
-        "normalise_when",
+        "normalize_when",
         "When are the mean and the width of the scores measured?",
         (
             Choice(
@@ -676,7 +676,7 @@ QUESTIONS = [
                 True,
             ),
             Choice(
-                "Best of n cannot overoptimise, so it stops too early",
+                "Best of n cannot overoptimize, so it stops too early",
                 "It can (Gao et al. 2023): with large n it finds the texts that the reward model is wrong about.",
             ),
             Choice("Best of n needs the gold reward", "It needs the reward model only, as PPO does."),

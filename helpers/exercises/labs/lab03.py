@@ -2,8 +2,8 @@
 
 from ..questions import Choice, Forecast, Guess, Question
 from .lab03_dpo import COMPLETION_LOGPROBS, DPO_LOSS
-from .lab03_kl import KL_K1, KL_K2, KL_K3, KL_PENALISED_REWARDS
-from .lab03_lora import DEQUANTISE_NF4, LORA_FORWARD, LORA_MERGE, QUANTISE_NF4
+from .lab03_kl import KL_K1, KL_K2, KL_K3, KL_PENALIZED_REWARDS
+from .lab03_lora import DEQUANTIZE_NF4, LORA_FORWARD, LORA_MERGE, QUANTIZE_NF4
 from .lab03_ppo import CLIPPED_POLICY_LOSS, CLIPPED_VALUE_LOSS, GAE, MASKED_MEAN, MASKED_WHITEN, REINFORCE_LOSS
 
 EXERCISES = [
@@ -16,9 +16,9 @@ EXERCISES = [
     KL_K1,
     KL_K2,
     KL_K3,
-    KL_PENALISED_REWARDS,
-    QUANTISE_NF4,
-    DEQUANTISE_NF4,
+    KL_PENALIZED_REWARDS,
+    QUANTIZE_NF4,
+    DEQUANTIZE_NF4,
     LORA_FORWARD,
     LORA_MERGE,
     COMPLETION_LOGPROBS,
@@ -119,7 +119,7 @@ QUESTIONS = [
             Choice(
                 "The reward model's score keeps rising, while the texts get worse in the end",
                 "Far from the texts it was trained on its score is a guess, and the policy looks for guesses "
-                "that flatter it: overoptimisation, measured in lab 05.",
+                "that flatter it: overoptimization, measured in lab 05.",
                 True,
             ),
             Choice(
@@ -186,7 +186,7 @@ QUESTIONS = [
             ),
             Choice(
                 "The layers that had an adapter have lost precision",
-                "Quantising cost precision, before any training. The adapter adds to the layer, it replaces nothing.",
+                "Quantizing cost precision, before any training. The adapter adds to the layer, it replaces nothing.",
             ),
         ),
     ),

@@ -80,7 +80,7 @@ COMPLETION_LOGPROBS = Exercise(
         ),
         Misconception(
             "wrong axis",
-            "it normalises over positions: at each position the probabilities of the *vocabulary* sum to 1",
+            "it normalizes over positions: at each position the probabilities of the *vocabulary* sum to 1",
             lambda logits, ids, prompt: _picked(logits[:, prompt - 1 : -1].log_softmax(1), ids[:, prompt:]),
         ),
         Misconception(
@@ -141,7 +141,7 @@ DPO_LOSS = Exercise(
         ),
         Misconception(
             "no minus",
-            "the minus is missing: minimising this makes the chosen completion *less* likely",
+            "the minus is missing: minimizing this makes the chosen completion *less* likely",
             _of_margin(lambda gap, beta: F.logsigmoid(beta * gap).mean()),
         ),
         Misconception(

@@ -187,13 +187,13 @@ def _penalty_at_the_end(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, 
     return _at_last_token(scores - beta * real_only(logprobs - ref_logprobs, mask).sum(1), mask)
 
 
-KL_PENALISED_REWARDS = Exercise(
-    name="kl_penalised_rewards",
+KL_PENALIZED_REWARDS = Exercise(
+    name="kl_penalized_rewards",
     title="Score and KL penalty as rewards of tokens",
     minutes=12,
     difficulty=2,
     deliver="(batch, response): -beta * log(policy / reference) at real tokens, plus the score at the last of them.",
-    reference=objectives.kl_penalised_rewards,
+    reference=objectives.kl_penalized_rewards,
     cases=_scored,
     hints=(
         "Begin with the penalty of every token, and set it to 0 at padding.",

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...formulas import lora
-from ...formulas import quantization as quantisation
+from ...formulas import lora, quantization
 from ...formulas.quantization import NF4_LEVELS
 from ..exercise import Arguments, Exercise, Misconception
 from ..inputs import normal
@@ -34,32 +33,32 @@ def _nearest(scaled: Tensor, levels: Tensor = NF4_LEVELS) -> Tensor:
     return (scaled.unsqueeze(-1) - levels).abs().argmin(-1)
 
 
-def _quantised(
+def _quantized(
     scale: Callable[[Tensor], Tensor] = lambda blocks: blocks.abs().amax(1),
     code: Callable[[Tensor], Tensor] = _nearest,
 ) -> Callable[..., tuple[Tensor, Tensor]]:
     """NF4 with the scale of the blocks or the choice of the level exchanged."""
 
-    def quantise(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    def quantize(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
         blocks = weight.reshape(-1, block)
         scales = scale(blocks)
         return code(blocks / scales.unsqueeze(1)).reshape(weight.shape), scales
 
-    return quantise
+    return quantize
 
 
-def _quantised_rows(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
+def _quantized_rows(weight: Tensor, block: int) -> tuple[Tensor, Tensor]:
     absmax = weight.abs().amax(1)
     return _nearest(weight / absmax.unsqueeze(1)), absmax
 
 
-QUANTISE_NF4 = Exercise(
-    name="quantise_nf4",
+QUANTIZE_NF4 = Exercise(
+    name="quantize_nf4",
     title="Sixteen levels for a weight",
     minutes=12,
     difficulty=2,
     deliver="(codes, absmax): the index 0-15 of the nearest NF4 level, in weight's shape, and each block's absmax.",
-    reference=quantisation.quantise_nf4,
+    reference=quantization.quantize_nf4,
     cases=_weights,
     hints=(
         "`weight.reshape(-1, block)` has one block in each row; its absmax is the largest magnitude of the row.",
@@ -70,37 +69,37 @@ QUANTISE_NF4 = Exercise(
         Misconception(
             "one scale",
             "one absmax for the whole weight: a single outlier then takes the levels from all other blocks",
-            _quantised(scale=lambda blocks: blocks.abs().max().expand(len(blocks))),
+            _quantized(scale=lambda blocks: blocks.abs().max().expand(len(blocks))),
         ),
         Misconception(
             "rows",
             "it scales each row of the matrix: a block is a run of `block` numbers, whatever the shape",
-            _quantised_rows,
+            _quantized_rows,
         ),
         Misconception(
             "largest",
             "it scales by the largest number, not the largest *magnitude*: a large negative weight falls off the grid",
-            _quantised(scale=lambda blocks: blocks.amax(1)),
+            _quantized(scale=lambda blocks: blocks.amax(1)),
         ),
         Misconception(
             "uniform",
             "the levels are evenly spaced: those of NF4 lie close together near 0, where most weights are",
-            _quantised(code=lambda scaled: _nearest(scaled, torch.linspace(-1, 1, 16))),
+            _quantized(code=lambda scaled: _nearest(scaled, torch.linspace(-1, 1, 16))),
         ),
         Misconception(
             "below",
             "it takes the level below, not the nearest: every weight would shrink towards -absmax",
-            _quantised(code=lambda scaled: torch.bucketize(scaled, NF4_LEVELS, right=True) - 1),
+            _quantized(code=lambda scaled: torch.bucketize(scaled, NF4_LEVELS, right=True) - 1),
         ),
         Misconception(
             "no sign",
             "the sign is lost: scale the weight itself, and only its absmax is a magnitude",
-            _quantised(code=lambda scaled: _nearest(scaled.abs())),
+            _quantized(code=lambda scaled: _nearest(scaled.abs())),
         ),
         Misconception(
             "levels",
             "those are the levels themselves: four bits hold the *index* of a level, 0 to 15",
-            _quantised(code=lambda scaled: NF4_LEVELS[_nearest(scaled)]),
+            _quantized(code=lambda scaled: NF4_LEVELS[_nearest(scaled)]),
         ),
     ),
 )
@@ -119,13 +118,13 @@ def _times(levels: Tensor, scales: Tensor) -> Tensor:
     return (levels.reshape(len(scales), -1) * scales.unsqueeze(1)).reshape(levels.shape)
 
 
-DEQUANTISE_NF4 = Exercise(
-    name="dequantise_nf4",
+DEQUANTIZE_NF4 = Exercise(
+    name="dequantize_nf4",
     title="Back from four bits",
     minutes=6,
     difficulty=1,
     deliver="The level of each code times the absmax of its block, in the shape of codes.",
-    reference=quantisation.dequantise_nf4,
+    reference=quantization.dequantize_nf4,
     cases=_coded,
     hints=(
         "`NF4_LEVELS[codes]` looks all levels up at once.",
@@ -154,7 +153,7 @@ DEQUANTISE_NF4 = Exercise(
         ),
         Misconception(
             "divides",
-            "it divides by the absmax: quantising divided, so going back multiplies",
+            "it divides by the absmax: quantizing divided, so going back multiplies",
             lambda codes, absmax: _times(NF4_LEVELS[codes], 1 / absmax),
         ),
         Misconception(

@@ -175,14 +175,14 @@ REINFORCE_LOSS = Exercise(
     cases=_reinforcing,
     gradients=("logprobs", "advantages"),
     hints=(
-        "Optimisers go downhill, and you want J to rise: there is a minus.",
+        "Optimizers go downhill, and you want J to rise: there is a minus.",
         "Advantages are plain numbers here, as rewards are: `advantages.detach()`.",
         "Your `masked_mean` does the rest.",
     ),
     misconceptions=(
         Misconception(
             "sign",
-            "the minus is missing: minimising this makes good answers *rarer*",
+            "the minus is missing: minimizing this makes good answers *rarer*",
             lambda logprobs, advantages, mask: _mean(advantages * logprobs, mask),
         ),
         Misconception(
@@ -272,7 +272,7 @@ CLIPPED_POLICY_LOSS = Exercise(
     misconceptions=(
         Misconception(
             "sign",
-            "the minus is missing: minimising this makes good tokens *rarer*",
+            "the minus is missing: minimizing this makes good tokens *rarer*",
             lambda *arguments: -_clipped_loss()(*arguments),
         ),
         Misconception(
@@ -390,7 +390,7 @@ def _rewards_to_go(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, 
 
 GAE = Exercise(
     name="gae",
-    title="Generalised advantage estimation",
+    title="Generalized advantage estimation",
     minutes=20,
     difficulty=3,
     deliver="(advantages, returns), each (batch, response) and 0 at padding; returns are advantages + values.",

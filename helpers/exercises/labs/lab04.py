@@ -213,7 +213,7 @@ TEMPERATURE_PROBABILITIES = Exercise(
     misconceptions=(
         Misconception(
             "multiplied",
-            "the logits are multiplied: a high temperature then makes the favourite *more* probable. Divide",
+            "the logits are multiplied: a high temperature then makes the favorite *more* probable. Divide",
             lambda logits, temperature: (logits * temperature).softmax(-1),
         ),
         Misconception(
@@ -228,7 +228,7 @@ TEMPERATURE_PROBABILITIES = Exercise(
             lambda logits, temperature: logits.softmax(-1),
         ),
         Misconception(
-            "not renormalised",
+            "not renormalized",
             "the proportions are right, but the sum is not 1",
             lambda logits, temperature: logits.softmax(-1) ** (1 / temperature),
         ),
@@ -264,7 +264,7 @@ def _nuclei(rng: np.random.Generator) -> list[Arguments]:
 
 
 def _nucleus(probabilities: Tensor, keep: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """The tokens that `keep` chooses by their falling probabilities and by how much is held with each, renormalised."""
+    """The tokens that `keep` chooses by their falling probabilities and by how much is held with each, renormalized."""
     ordered, order = probabilities.sort(descending=True)
     kept = torch.zeros_like(probabilities)
     kept[order] = ordered * keep(ordered, ordered.cumsum(0))
@@ -309,7 +309,7 @@ TOP_P = Exercise(
     ),
     misconceptions=(
         Misconception(
-            "not renormalised",
+            "not renormalized",
             "the right tokens stay, but their probabilities no longer sum to 1: divide by what is left",
             _as_they_were,
         ),
@@ -397,7 +397,7 @@ DIVERSITY = Exercise(
     reference=asking.diversity,
     cases=_groups_of_texts,
     hints=(
-        "The word pairs of a text are its neighbouring words, as a set: `set(itertools.pairwise(text.split()))`.",
+        "The word pairs of a text are its neighboring words, as a set: `set(itertools.pairwise(text.split()))`.",
         "`itertools.combinations(sets, 2)` gives every pair of texts once; a text is not compared with itself.",
         "`a & b` is what both have, `a | b` what either has. One-word texts have no word pairs: mind 0 / 0.",
     ),
@@ -410,7 +410,7 @@ DIVERSITY = Exercise(
         Misconception(
             "single words",
             "it compares single words: the same words in another order would count as the same text. Compare pairs of "
-            "neighbours",
+            "neighbors",
             lambda texts: _mean_over_pairs(texts, lambda text: set(text.split()), _unshared),
         ),
         Misconception(
@@ -419,7 +419,7 @@ DIVERSITY = Exercise(
             lambda texts: float(np.mean([_unshared(_word_pairs(a), _word_pairs(b)) for a in texts for b in texts])),
         ),
         Misconception(
-            "neighbours only",
+            "neighbors only",
             "it compares each text with the next only: take every pair of texts",
             lambda texts: float(np.mean([_unshared(_word_pairs(a), _word_pairs(b)) for a, b in pairwise(texts)])),
         ),

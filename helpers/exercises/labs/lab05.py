@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from ...formulas import objectives, statistics
-from ...formulas import overoptimization as overoptimisation
+from ...formulas import objectives, overoptimization, statistics
 from ..exercise import Arguments, Exercise, Misconception
 from ..inputs import normal
 from ..questions import DIRECTIONS, Choice, Forecast, Guess, Question
@@ -25,7 +24,7 @@ def _pools(rng: np.random.Generator) -> list[Arguments]:
     ]
 
 
-def _normalised(chances: np.ndarray) -> np.ndarray:
+def _normalized(chances: np.ndarray) -> np.ndarray:
     return chances / chances.sum()
 
 
@@ -34,13 +33,13 @@ def _with_replacement(pool: int, n: int) -> np.ndarray:
     return at_least[:-1] ** n - at_least[1:] ** n
 
 
-BEST_OF_N_CHANCES = Exercise(
-    name="best_of_n_chances",
+BEST_OF_N_PROBABILITIES = Exercise(
+    name="best_of_n_probabilities",
     title="Best of n, from one pool",
     minutes=15,
     difficulty=3,
     deliver="How likely each rank of the pool, its best first, is the best of n drawn without replacement: (pool,).",
-    reference=overoptimisation.best_of_n_chances,
+    reference=overoptimization.best_of_n_probabilities,
     cases=_pools,
     hints=(
         "Rank 0 is the best of n whenever it is among the n: a chance of n / pool.",
@@ -57,7 +56,7 @@ BEST_OF_N_CHANCES = Exercise(
         Misconception(
             "one too many below",
             "it counts the sample itself among those below it: of `pool` samples, pool - 1 - i are below rank i",
-            lambda pool, n: _normalised(np.array([math.comb(pool - i, n - 1) for i in range(pool)], float)),
+            lambda pool, n: _normalized(np.array([math.comb(pool - i, n - 1) for i in range(pool)], float)),
         ),
         Misconception(
             "worst first",
@@ -106,7 +105,7 @@ RL_TURNING_POINT = Exercise(
     minutes=8,
     difficulty=2,
     deliver="The d at which d (a - b log d) is highest; infinite (`math.inf`) where b is 0 or negative.",
-    reference=overoptimisation.rl_turning_point,
+    reference=overoptimization.rl_turning_point,
     cases=_rise_and_fall,
     hints=(
         "At the top the slope is 0. The derivative of d log d is log d + 1.",
@@ -290,7 +289,7 @@ EFFECT_SIZE = Exercise(
     ),
 )
 
-EXERCISES = [EFFECT_SIZE, BEST_OF_N_CHANCES, RL_TURNING_POINT, CONSERVATIVE_SCORE]
+EXERCISES = [EFFECT_SIZE, BEST_OF_N_PROBABILITIES, RL_TURNING_POINT, CONSERVATIVE_SCORE]
 # --- Questions ----------------------------------------------------------------
 
 QUESTIONS = [
@@ -335,7 +334,7 @@ QUESTIONS = [
                 "The share of good ones is the same, and there are more of them to choose from.",
             ),
             Choice(
-                "Its mistakes compete with its judgement: the highest score of many is more and more often a mistake",
+                "Its mistakes compete with its judgment: the highest score of many is more and more often a mistake",
                 "Choosing the top of many noisy scores chooses the noise as well: regressional Goodhart.",
                 True,
             ),
@@ -344,7 +343,7 @@ QUESTIONS = [
                 "It does not change at all: one pool serves every n.",
             ),
             Choice(
-                "The reward model was not normalised",
+                "The reward model was not normalized",
                 "A shift or a scale changes no order, and the order is all that best-of-n uses.",
             ),
         ),
@@ -356,7 +355,7 @@ QUESTIONS = [
     ),
     Question(
         "without_gold",
-        "In real life there is no gold reward. What tells you that a policy is overoptimised?",
+        "In real life there is no gold reward. What tells you that a policy is overoptimized?",
         (
             Choice(
                 "The proxy reward begins to fall",
@@ -406,7 +405,7 @@ QUESTIONS = [
             ),
             Choice(
                 "Exactly what the base model wrote before",
-                "And the SFT adapter is there as well. Behaviour was made likely, nothing was removed.",
+                "And the SFT adapter is there as well. Behavior was made likely, nothing was removed.",
                 True,
             ),
             Choice(

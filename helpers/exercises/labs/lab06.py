@@ -34,13 +34,13 @@ def _tilted(ref_logprobs: Tensor, rewards: Tensor, beta: float) -> Tensor:
     return ref_logprobs.exp() * (rewards / beta).exp()
 
 
-BEST_POLICY = Exercise(
-    name="best_policy",
+OPTIMAL_POLICY = Exercise(
+    name="optimal_policy",
     title="The policy that DPO aims at",
     minutes=8,
     difficulty=2,
     deliver="The logarithm of reference * exp(reward / beta) / Z, (completions,), however large reward / beta is.",
-    reference=objectives.best_policy,
+    reference=objectives.optimal_policy,
     cases=_rewarded,
     hints=(
         "The logarithm turns the product into a sum: log reference + reward / beta - log Z.",
@@ -107,17 +107,17 @@ def _tuned(rng: np.random.Generator) -> list[Arguments]:
     return [case(4, float(rng.uniform(0.1, 0.5))), case(6, float(rng.uniform(1.5, 3))), case(2, 0.1), case(1, 0.3)]
 
 
-def _centred(x: Tensor) -> Tensor:
+def _centered(x: Tensor) -> Tensor:
     return x - x.mean()
 
 
-IMPLIED_REWARD = Exercise(
-    name="implied_reward",
+IMPLICIT_REWARD = Exercise(
+    name="implicit_reward",
     title="The reward that a policy stands for",
     minutes=5,
     difficulty=1,
     deliver="beta * log(policy / reference) of each completion of one prompt, minus the mean of that: (completions,).",
-    reference=objectives.implied_reward,
+    reference=objectives.implicit_reward,
     cases=_tuned,
     hints=(
         "Solve policy = reference * exp(reward / beta) / Z for the reward, and let Z be.",
@@ -128,32 +128,32 @@ IMPLIED_REWARD = Exercise(
         Misconception(
             "sign",
             "it is the reference minus the policy: what the policy made likelier must have the higher reward",
-            lambda logprobs, ref_logprobs, beta: _centred(beta * (ref_logprobs - logprobs)),
+            lambda logprobs, ref_logprobs, beta: _centered(beta * (ref_logprobs - logprobs)),
         ),
         Misconception(
             "no reference",
             "the reference is missing: a text that was likely from the start would count as rewarded",
-            lambda logprobs, ref_logprobs, beta: _centred(beta * logprobs),
+            lambda logprobs, ref_logprobs, beta: _centered(beta * logprobs),
         ),
         Misconception(
             "divided",
             "it divides by beta: reward / beta moved the policy, so the way back multiplies",
-            lambda logprobs, ref_logprobs, beta: _centred((logprobs - ref_logprobs) / beta),
+            lambda logprobs, ref_logprobs, beta: _centered((logprobs - ref_logprobs) / beta),
         ),
         Misconception(
             "no beta",
             "beta is missing: without it the reward is in nats, and not in its own unit",
-            lambda logprobs, ref_logprobs, beta: _centred(logprobs - ref_logprobs),
+            lambda logprobs, ref_logprobs, beta: _centered(logprobs - ref_logprobs),
         ),
         Misconception(
-            "not centred",
+            "not centered",
             "the mean is still in it: the constant says nothing, so agree on the one that makes the mean 0",
             lambda logprobs, ref_logprobs, beta: beta * (logprobs - ref_logprobs),
         ),
         Misconception(
             "no log",
             "that is the ratio of the probabilities: the reward is in its logarithm, so take the difference alone",
-            lambda logprobs, ref_logprobs, beta: _centred(beta * (logprobs - ref_logprobs).exp()),
+            lambda logprobs, ref_logprobs, beta: _centered(beta * (logprobs - ref_logprobs).exp()),
         ),
     ),
 )
@@ -180,13 +180,13 @@ def _others(rewards: Tensor) -> Tensor:
     return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
 
 
-def _standardised(rewards: Tensor, deviation: Tensor, axis: int = 1, least: float = 1e-4) -> Tensor:
+def _standardized(rewards: Tensor, deviation: Tensor, axis: int = 1, least: float = 1e-4) -> Tensor:
     return (rewards - rewards.mean(axis, keepdim=True)) / (deviation + least)
 
 
 def _advantages(
     rloo: Callable[[Tensor], Tensor] = lambda r: r - _others(r),
-    grpo: Callable[[Tensor], Tensor] = lambda r: _standardised(r, r.std(1, keepdim=True)),
+    grpo: Callable[[Tensor], Tensor] = lambda r: _standardized(r, r.std(1, keepdim=True)),
 ) -> Callable[..., Tensor]:
     """Both advantages, one of them exchanged: a mistake in one is known whatever the other does."""
     return lambda rewards, scaled: grpo(rewards) if scaled else rloo(rewards)
@@ -222,33 +222,33 @@ GROUP_ADVANTAGES = Exercise(
         Misconception(
             "always scaled",
             "with scaled=False it divides by a standard deviation: RLOO only takes the baseline off",
-            _advantages(rloo=lambda r: _standardised(r, r.std(1, keepdim=True))),
+            _advantages(rloo=lambda r: _standardized(r, r.std(1, keepdim=True))),
         ),
         Misconception(
             "wrong axis",
             "GRPO's mean and deviation are taken over the prompts: a row is a group, so go along dim=1",
-            _advantages(grpo=lambda r: _standardised(r, r.std(0, keepdim=True), axis=0)),
+            _advantages(grpo=lambda r: _standardized(r, r.std(0, keepdim=True), axis=0)),
         ),
         Misconception(
             "batch's deviation",
             "GRPO's standard deviation is that of the whole batch (TRL offers that as well): each group has its own",
-            _advantages(grpo=lambda r: _standardised(r, r.std())),
+            _advantages(grpo=lambda r: _standardized(r, r.std())),
         ),
         Misconception(
             "n",
             "the standard deviation divides by the size of the group; TRL's divides by one less, as `std` does unasked",
-            _advantages(grpo=lambda r: _standardised(r, r.std(1, keepdim=True, correction=0))),
+            _advantages(grpo=lambda r: _standardized(r, r.std(1, keepdim=True, correction=0))),
         ),
         Misconception(
             "nothing to divide by",
             "right, but where all rewards of a group are equal it is 0 / 0, and one NaN spoils the weights for good: 0 "
             "is asked for there",
-            _advantages(grpo=lambda r: _standardised(r, r.std(1, keepdim=True), least=0.0)),
+            _advantages(grpo=lambda r: _standardized(r, r.std(1, keepdim=True), least=0.0)),
         ),
         Misconception(
             "variance",
             "it divides by the variance: then the unit of the reward does not cancel",
-            _advantages(grpo=lambda r: _standardised(r, r.var(1, keepdim=True))),
+            _advantages(grpo=lambda r: _standardized(r, r.var(1, keepdim=True))),
         ),
         Misconception(
             "not scaled",
@@ -356,7 +356,7 @@ MIXED_UPDATE = Exercise(
     ),
 )
 
-EXERCISES = [BEST_POLICY, IMPLIED_REWARD, GROUP_ADVANTAGES, MIXED_UPDATE]
+EXERCISES = [OPTIMAL_POLICY, IMPLICIT_REWARD, GROUP_ADVANTAGES, MIXED_UPDATE]
 
 # --- Questions ----------------------------------------------------------------
 
@@ -387,7 +387,7 @@ QUESTIONS = [
             ),
             Choice(
                 "It is in the reference's log-probabilities already",
-                "Those are normalised by themselves. Z belongs to the policy that the reward has tilted.",
+                "Those are normalized by themselves. Z belongs to the policy that the reward has tilted.",
             ),
         ),
     ),
@@ -488,7 +488,7 @@ QUESTIONS = [
     ),
     Question(
         "why_again",
-        "For Llama 2 and others, people labelled in rounds, each on texts of the newest model. Why not all at once, "
+        "For Llama 2 and others, people labeled in rounds, each on texts of the newest model. Why not all at once, "
         "before?",
         (
             Choice(
@@ -496,7 +496,7 @@ QUESTIONS = [
                 "Its weights stay as they are while the policy trains. What changes are the texts that it is shown.",
             ),
             Choice(
-                "The tuned policy writes texts unlike those labelled before, and there the reward model guesses",
+                "The tuned policy writes texts unlike those labeled before, and there the reward model guesses",
                 "It must be right where the policy is now, and where that is nobody knows before. New labels move the "
                 "judge after it.",
                 True,
@@ -507,29 +507,29 @@ QUESTIONS = [
             ),
             Choice(
                 "People change their minds",
-                "They may. But it is new texts that are labelled in each round, not the old ones once more.",
+                "They may. But it is new texts that are labeled in each round, not the old ones once more.",
             ),
         ),
     ),
     Question(
-        "several_behaviours",
-        "One base model serves several behaviours, each tuned with LoRA. What has to be stored for each further one?",
+        "several_behaviors",
+        "One base model serves several behaviors, each tuned with LoRA. What has to be stored for each further one?",
         (
             Choice(
                 "A copy of the whole model, with its new weights",
-                "The base's weights are frozen, so all behaviours share the one copy of them.",
+                "The base's weights are frozen, so all behaviors share the one copy of them.",
             ),
             Choice(
                 "Its adapter only",
-                "A and B of each layer. Which behaviour answers is a matter of which adapter is switched on.",
+                "A and B of each layer. Which behavior answers is a matter of which adapter is switched on.",
                 True,
             ),
             Choice(
                 "Its adapter and the merged weights",
-                "Merged weights need no adapter, but are a whole model for each behaviour: that is what sharing saves.",
+                "Merged weights need no adapter, but are a whole model for each behavior: that is what sharing saves.",
             ),
             Choice(
-                "Nothing: the base has all of the behaviours in it",
+                "Nothing: the base has all of the behaviors in it",
                 "A prompt may call some of them up. But what LoRA has learned is in its own weights, and nowhere else.",
             ),
         ),
@@ -542,7 +542,7 @@ QUESTIONS = [
     _accuracy("rank_one", "on what share of the test pairs is a reward model right whose adapter has rank 1?"),
     Question(
         "whose_reward",
-        "A reward can ask for any behaviour, good or bad. Who checks that it asks for what was meant?",
+        "A reward can ask for any behavior, good or bad. Who checks that it asks for what was meant?",
         (
             Choice(
                 "The reward model: it was trained on what people prefer",

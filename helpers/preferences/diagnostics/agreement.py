@@ -21,14 +21,14 @@ UNKNOWN = "unknown"  # what a set's rows carry if it does not name its annotator
 class Agreement:
     """How far annotators agree on pairs that several of them judged.
 
-    pairs, judgements: how many pairs had two annotators or more, and the judgements of them.
+    pairs, judgments: how many pairs had two annotators or more, and the judgments of them.
     same: of two annotators of a pair, the probability that they choose the same text.
     alpha: Krippendorff's, 1 for full agreement, 0 for that of chance; both with intervals over pairs.
     kappas: Cohen's kappa of every two annotators with at least 10 pairs in common (annotators, n, agree, kappa).
     """
 
     pairs: int
-    judgements: int
+    judgments: int
     same: Interval
     alpha: Interval
     kappas: pd.DataFrame

@@ -24,7 +24,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 NEAR = 0.8  # Jaccard similarity from which two texts are near duplicates
 RUN = 3  # words
 BANDS, ROWS = 20, 5
-NEIGHBOURS = 10  # in a bucket, a text is compared with as many that follow it, and with the first: linear time
+NEIGHBORS = 10  # in a bucket, a text is compared with as many that follow it, and with the first: linear time
 
 _WORD = re.compile(r"\w+")
 
@@ -70,12 +70,12 @@ def mix(*columns: np.ndarray) -> np.ndarray:
 def _runs(texts: Sequence[str]) -> csr_matrix:
     """Which runs each text has: (texts, hashes), ones. A text of one or two words is a run by itself."""
 
-    def analyse(text: str) -> list[str]:
+    def analyze(text: str) -> list[str]:
         words = plain_words(text)
         return [" ".join(words[i : i + RUN]) for i in range(max(1, len(words) - RUN + 1))]
 
     hashing = HashingVectorizer(
-        analyzer=analyse, n_features=2**31 - 1, alternate_sign=False, norm=None, binary=True, dtype=np.float32
+        analyzer=analyze, n_features=2**31 - 1, alternate_sign=False, norm=None, binary=True, dtype=np.float32
     )
     return hashing.transform(texts)
 
@@ -99,7 +99,7 @@ def _candidates(signatures: np.ndarray) -> np.ndarray:
         starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
         first = np.repeat(order[starts], np.diff(np.r_[starts, n]))  # of the bucket, for each of its texts
         pairs = [np.stack([first, order])]
-        for step in range(1, min(NEIGHBOURS, n - 1) + 1):
+        for step in range(1, min(NEIGHBORS, n - 1) + 1):
             same = keys[step:] == keys[:-step]
             if not same.any():
                 break

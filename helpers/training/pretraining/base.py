@@ -83,7 +83,7 @@ def byte_level_bpe(texts: Iterable[str], vocabulary: int, special_tokens: list[s
 
 
 def new_model(config: BaseConfig) -> LlamaForCausalLM:
-    """A randomly initialised Llama with tied input and output embeddings."""
+    """A randomly initialized Llama with tied input and output embeddings."""
     torch.manual_seed(config.seed)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -274,7 +274,7 @@ def _train_phase(
     batches = islice(_batches(config, tokenizer, phase), steps)
     loss = lambda batch: _loss(model, batch, context_weight)  # noqa: E731
     optimizer = adamw(model, rate, config.weight_decay)
-    for record in optimise(model, optimizer, batches, loss, steps, config.warmup):
+    for record in optimize(model, optimizer, batches, loss, steps, config.warmup):
         record = {"step": record["step"], "phase": phase, **record}
         if record["step"] % 200 == 0 or record["step"] == steps:
             record |= heldout_loss(model, tokenizer)
@@ -289,7 +289,7 @@ def adamw(model: nn.Module, rate: float, weight_decay: float) -> torch.optim.Ada
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95))
 
 
-def optimise(
+def optimize(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[T],
@@ -297,7 +297,7 @@ def optimise(
     steps: int,
     warmup: int,
 ) -> Iterator[dict]:
-    """Minimise the loss of each batch: `warmup` steps up to the optimizer's rate, then cosine decay to a fiftieth of it
+    """Minimize the loss of each batch: `warmup` steps up to the optimizer's rate, then cosine decay to a fiftieth of it
     at the last of `steps`.
 
     Yields:

@@ -28,8 +28,8 @@ from transformers import (
 from ...files import sha256
 from ...models.generation import pad_right
 from ...models.prompt_formats import Ask, plain
-from ...simulation import tasks
-from .base import adamw, byte_level_bpe, optimise
+from .base import adamw, byte_level_bpe, optimize
+from .documents import BASE_SHARES, FEW_SHOT_SHARES, Segments, base_document, few_shot_document
 from .small_tasks import heldout_losses, save_with_card, table, task_batches, vocabulary_texts, with_heldout
 
 END = "<|endoftext|>"  # GPT-2's only special token
@@ -65,7 +65,7 @@ def gpt2_tokenizer(recipe: GPT2Recipe, n_documents: int = 20_000) -> PreTrainedT
 
 
 def new_gpt2(recipe: GPT2Recipe) -> GPT2LMHeadModel:
-    """A randomly initialised GPT-2."""
+    """A randomly initialized GPT-2."""
     torch.manual_seed(recipe.seed)
     config = GPT2Config(
         vocab_size=recipe.vocabulary,
@@ -91,18 +91,16 @@ class Row(NamedTuple):
     weights: list[float]
 
 
-def _encode_segments(
-    tokenizer: PreTrainedTokenizerBase, documents: Sequence[tasks.Segments], context: int
-) -> list[Row]:
+def _encode_segments(tokenizer: PreTrainedTokenizerBase, documents: Sequence[Segments], context: int) -> list[Row]:
     pieces = [text for document in documents for text, _ in document]
     encoded = iter(tokenizer(pieces, add_special_tokens=False).input_ids)
     rows = []
     for document in documents:
         ids, weights = [], []
-        for _, learnt in document:
+        for _, learned in document:
             piece = next(encoded)
             ids += piece
-            weights += [len(piece) ** -0.5 if learnt else 0.0] * len(piece)
+            weights += [len(piece) ** -0.5 if learned else 0.0] * len(piece)
         rows.append(Row([*ids, tokenizer.eos_token_id][:context], [*weights, 1.0][:context]))
     return rows
 
@@ -136,18 +134,18 @@ def train_gpt2(folder: Path, recipe: GPT2Recipe = GPT2Recipe()) -> Iterator[dict
 
 def _gpt2_phase(model: GPT2LMHeadModel, tokenizer, recipe: GPT2Recipe, phase: int) -> Iterator[dict]:
     draw, steps, weight, rate = (
-        (tasks.base_document, recipe.steps, None, recipe.learning_rate),
-        (tasks.base_document, recipe.answer_steps, recipe.given_weight, recipe.learning_rate),
-        (tasks.few_shot_document, recipe.few_shot_steps, recipe.given_weight, recipe.few_shot_rate),
+        (base_document, recipe.steps, None, recipe.learning_rate),
+        (base_document, recipe.answer_steps, recipe.given_weight, recipe.learning_rate),
+        (few_shot_document, recipe.few_shot_steps, recipe.given_weight, recipe.few_shot_rate),
     )[phase]
 
-    def encode(documents: Sequence[tasks.Segments]) -> list[Row]:
+    def encode(documents: Sequence[Segments]) -> list[Row]:
         return _encode_segments(tokenizer, documents, recipe.context)
 
     batches = task_batches(recipe.batch_size, recipe.seed + phase, draw, encode, lambda row: len(row.ids))
     optimizer = adamw(model, rate, recipe.weight_decay)
     loss = lambda rows: _gpt2_loss(model, rows, weight)  # noqa: E731
-    records = optimise(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
+    records = optimize(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
     yield from with_heldout(records, lambda: answer_losses(model, tokenizer))
 
 
@@ -169,7 +167,7 @@ def _card(folder: Path, recipe: GPT2Recipe) -> str:
     # as saved, in 16 bits, not as trained
     saved = GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    shares = ((kind, tasks.BASE_SHARES[kind], tasks.FEW_SHOT_SHARES[kind]) for kind in tasks.BASE_SHARES)
+    shares = ((kind, BASE_SHARES[kind], FEW_SHOT_SHARES[kind]) for kind in BASE_SHARES)
     return CARD.format(
         parameters=saved.num_parameters(),
         losses=table(answer_losses(saved, tokenizer), "{:.4f}"),

@@ -14,6 +14,7 @@ from ...files import atomic_folder
 from ...models.prompt_formats import Ask, flan
 from ...simulation import tasks
 from .base import batches_of_like_length
+from .documents import ask_for, base_document, instruction_example
 
 HELDOUT = (  # task, worked examples before the query, wording of the instruction
     (tasks.TOPIC, 2, None),
@@ -31,8 +32,8 @@ def vocabulary_texts(seed: int, n: int) -> Iterator[str]:
     """What a tokenizer is trained on: documents, and as many instructions with their answers."""
     rng = random.Random(f"tokenizer/{seed}")
     for _ in range(n // 2):
-        yield "".join(text for text, _ in tasks.base_document(rng))
-        ask, answer = tasks.instruction_example(rng)
+        yield "".join(text for text, _ in base_document(rng))
+        ask, answer = instruction_example(rng)
         yield f"{flan(ask)} {answer}"
 
 
@@ -72,7 +73,7 @@ def heldout_losses(
     losses = {}
     for task, k, wording in (*HELDOUT, (None, 2, None), (None, 8, None)):
         rng = random.Random("heldout")
-        drawn = [(task or tasks.sorting(rng, 2, "topic")).ask(rng, "validation", k, wording) for _ in range(n)]
+        drawn = [ask_for(task or tasks.sorting(rng, 2, "topic"), rng, "validation", k, wording) for _ in range(n)]
         name = f"{task.name if task else 'sort'}, {k} examples" + ("" if wording is None else ", told")
         losses[name] = loss_of(drawn)
     model.train(was_training)

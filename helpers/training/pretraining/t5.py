@@ -6,7 +6,7 @@ First tiny-t5, which fills the gaps in texts (Raffel et al. 2020); from it tiny-
 instructions (Wei et al. 2022; Longpre et al. 2023). A token of an output of n tokens counts 1 / sqrt(n): by the token,
 answers of one word would be lost among the TL;DRs.
 
-T5's attention has no scale (1 / sqrt(d) is in how its queries are initialised), so steps of AdamW, the same for every
+T5's attention has no scale (1 / sqrt(d) is in how its queries are initialized), so steps of AdamW, the same for every
 weight, soon make it attend to one token and no other, and the decoder never learns to read its input. Adafactor
 (Shazeer and Stern 2018), with which T5 was trained, takes steps in proportion to the size of a weight matrix.
 """
@@ -33,8 +33,8 @@ from transformers import (
 from ...files import sha256
 from ...models.generation import pad_right
 from ...models.prompt_formats import Ask, flan, gaps
-from ...simulation import tasks
-from .base import byte_level_bpe, optimise
+from .base import byte_level_bpe, optimize
+from .documents import BASE_SHARES, TUNING_SHARES, Segments, base_document, tuning_example
 from .small_tasks import heldout_losses, save_with_card, table, task_batches_by_tokens, vocabulary_texts, with_heldout
 
 END = 1  # the token </s>
@@ -82,7 +82,7 @@ def t5_tokenizer(recipe: T5Recipe, n_documents: int = 20_000) -> PreTrainedToken
 
 
 def new_t5(recipe: T5Recipe) -> T5ForConditionalGeneration:
-    """A randomly initialised T5 with gated GELU, as T5 1.1 and FLAN-T5, and tied embeddings, as T5 1.0."""
+    """A randomly initialized T5 with gated GELU, as T5 1.1 and FLAN-T5, and tied embeddings, as T5 1.0."""
     torch.manual_seed(recipe.seed)
     config = T5Config(
         vocab_size=recipe.vocabulary,
@@ -106,7 +106,7 @@ def new_t5(recipe: T5Recipe) -> T5ForConditionalGeneration:
 Texts = tuple[list[int], list[int]]  # token ids of an input and of its output, both with </s>
 
 
-def leave_gaps(ids: Sequence[int], gap_ids: Sequence[int], share: float, length: float, rng: random.Random) -> Texts:
+def corrupt_spans(ids: Sequence[int], gap_ids: Sequence[int], share: float, length: float, rng: random.Random) -> Texts:
     """Span corruption (Raffel et al. 2020, section 3.1.4): the text with gaps, and what stood in them.
 
     ids: of a text without </s>. About `share` of its tokens go, in runs of `length` on average; each gap has a sentinel
@@ -150,10 +150,12 @@ def train_t5(folder: Path, tuned: Path, recipe: T5Recipe = T5Recipe()) -> Iterat
     gap_ids = tokenizer.convert_tokens_to_ids([f"<extra_id_{i}>" for i in range(recipe.gaps)])
     rng = random.Random(recipe.seed)
 
-    def with_gaps(documents: Sequence[tasks.Segments]) -> list[Texts]:
+    def with_spans_corrupted(documents: Sequence[Segments]) -> list[Texts]:
         plain = ["".join(text for text, _ in document) for document in documents]
         encoded = tokenizer(plain, add_special_tokens=False).input_ids
-        return [leave_gaps(ids[: recipe.longest], gap_ids, recipe.gap_share, recipe.gap_length, rng) for ids in encoded]
+        return [
+            corrupt_spans(ids[: recipe.longest], gap_ids, recipe.gap_share, recipe.gap_length, rng) for ids in encoded
+        ]
 
     def as_told(examples: Sequence[tuple[Ask, str]]) -> list[Texts]:
         asked = tokenizer([flan(ask) for ask, _ in examples]).input_ids
@@ -164,17 +166,17 @@ def train_t5(folder: Path, tuned: Path, recipe: T5Recipe = T5Recipe()) -> Iterat
         batches = task_batches_by_tokens(recipe.tokens, recipe.seed + phase, draw, encode, _length)
         optimizer = torch.optim.Adafactor(model.parameters(), lr=recipe.learning_rate)
         loss = lambda texts: _loss(model, texts)  # noqa: E731
-        records = optimise(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
+        records = optimize(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
         return with_heldout(records, lambda: answer_losses(model, tokenizer))
 
     def save(to: Path, card: str, shares: dict[str, float]) -> None:
         save_with_card(to, model, tokenizer, lambda new: _card(new, card, recipe, shares))
 
-    yield from train(0, tasks.base_document, with_gaps, recipe.steps)
-    save(folder, T5_CARD, tasks.BASE_SHARES)
+    yield from train(0, base_document, with_spans_corrupted, recipe.steps)
+    save(folder, T5_CARD, BASE_SHARES)
     model.config.prompt_format = "flan"
-    yield from train(1, tasks.tuning_example, as_told, recipe.tuning_steps)
-    save(tuned, FLAN_CARD, tasks.TUNING_SHARES)
+    yield from train(1, tuning_example, as_told, recipe.tuning_steps)
+    save(tuned, FLAN_CARD, TUNING_SHARES)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from helpers.formulas.bandit import softmax
 
-# --- supervised_loss ----------------------------------------------------------
+# --- sft_loss ----------------------------------------------------------
 
 
 def selected_tokens(logprobs, mask):
@@ -299,7 +299,7 @@ def transposed(logits, arms, rewards, baseline, learning_rate):
     return logits + (learning_rate * (rewards - baseline) * gradient.T).T
 
 
-def minimised(logits, arms, rewards, baseline, learning_rate):
+def minimized(logits, arms, rewards, baseline, learning_rate):
     return 2 * logits - written_out(logits, arms, rewards, baseline, learning_rate)
 
 
@@ -336,7 +336,7 @@ def the_step(logits, arms, rewards, baseline, learning_rate):
 
 
 RIGHT = {
-    "supervised_loss": [selected_tokens, weighted_sum, token_by_token],
+    "sft_loss": [selected_tokens, weighted_sum, token_by_token],
     "bootstrap_mean_interval": [drawn_indices, sorted_means, scipys],
     "softmax": [along_rows, scipys_softmax, torchs, row_by_row],
     "logprob_gradient": [one_added, each_run, autograd],
@@ -344,7 +344,7 @@ RIGHT = {
     "reinforce_update": [written_out, gradient_descent, transposed],
 }
 WRONG = {
-    "supervised_loss": {
+    "sft_loss": {
         "sign": [forgot_minus],
         "ignores mask": [every_position],
         "divides by all": [mean_of_product],
@@ -368,7 +368,7 @@ WRONG = {
         "whole array": [sums_to_one_in_all],
         "first axis": [down_the_columns],
         "no exp": [shares_of_logits],
-        "not normalised": [exponentials_alone],
+        "not normalized": [exponentials_alone],
         "log": [log_softmax],
     },
     "logprob_gradient": {
@@ -388,7 +388,7 @@ WRONG = {
         "value": [expected_reward],
     },
     "reinforce_update": {
-        "sign": [minimised],
+        "sign": [minimized],
         "no baseline": [rewards_alone],
         "baseline added": [plus_baseline],
         "broadcast": [along_the_arms],

@@ -12,7 +12,7 @@ from scipy.special import expit
 from scipy.stats import zscore
 from sklearn.metrics import cohen_kappa_score
 
-# --- standardise_ratings ------------------------------------------------------
+# --- standardize_ratings ------------------------------------------------------
 
 
 def scores_by_scipy(ratings):
@@ -40,7 +40,7 @@ def row_by_row(ratings):
     return np.array([(row - row.mean()) / row.std() for row in ratings])
 
 
-def only_centred(ratings):
+def only_centered(ratings):
     frame = pd.DataFrame(ratings)
     return frame.sub(frame.mean()).to_numpy()
 
@@ -319,7 +319,7 @@ def fixed_step(rating_a, rating_b, score_a, k):
 
 
 RIGHT = {
-    "standardise_ratings": [scores_by_scipy, person_by_person, in_pandas],
+    "standardize_ratings": [scores_by_scipy, person_by_person, in_pandas],
     "cohen_kappa": [kappa_by_counting, kappa_from_a_table, kappa_of_the_library],
     "win_rate_with_ties": [points_game_by_game, half_of_the_lead],
     "bradley_terry_probability": [by_the_formula, softmax_of_both, one_by_one, half_a_tanh],
@@ -327,10 +327,10 @@ RIGHT = {
     "elo_update": [in_odds, both_sides, with_a_sigmoid],
 }
 WRONG = {
-    "standardise_ratings": {
+    "standardize_ratings": {
         "together": [one_scale_for_all],
         "per text": [row_by_row],
-        "offset only": [only_centred],
+        "offset only": [only_centered],
         "variance": [by_squared_spread],
         "sample deviation": [as_pandas_does, sample_deviation_by_hand],
         "constant": [unguarded],

@@ -210,15 +210,15 @@ def half_open_bins(confidence, correct, bins):
     return error
 
 
-# --- normalise_scores ---------------------------------------------------------
+# --- normalize_scores ---------------------------------------------------------
 
 
 def z_scores(scores, mean, std):
     return torch.sub(scores, mean).div(std)
 
 
-def factor_and_offset(raw, centre, width):
-    return raw * (1 / width) - centre / width
+def factor_and_offset(raw, center, width):
+    return raw * (1 / width) - center / width
 
 
 def from_the_batch(scores, mean, std):
@@ -234,7 +234,7 @@ def squared_unit(scores, mean, std):
     return (scores - mean) / (std * std)
 
 
-def centred(scores, mean, std):
+def centered(scores, mean, std):
     return torch.add(scores, -mean)
 
 
@@ -317,7 +317,7 @@ RIGHT = {
     "margin_loss": [head_start, pair_by_pair, as_a_classifier],
     "pair_accuracy": [by_sign, counting, mean_of_both_readings],
     "expected_calibration_error": [bin_by_bin, grouped, in_dictionaries],
-    "normalise_scores": [z_scores, factor_and_offset],
+    "normalize_scores": [z_scores, factor_and_offset],
     "best_of_n": [prompt_by_prompt, sorted_samples, in_numpy, ranks_of_the_first],
     "best_of_n_kl": [one_over_n, in_torch],
 }
@@ -352,15 +352,15 @@ WRONG = {
         "overall": [overall_difference],
         "squared": [squares],
         "largest": [maximum],
-        "bin centre": [middles],
+        "bin center": [middles],
         "flipped": [more_than_half],
         "certainty lost": [half_open_bins],
     },
-    "normalise_scores": {
+    "normalize_scores": {
         "per batch": [from_the_batch],
         "order": [unit_first],
         "variance": [squared_unit],
-        "shift only": [centred],
+        "shift only": [centered],
         "undone": [back_to_raw],
     },
     "best_of_n": {

@@ -53,7 +53,7 @@ def mean_by_product(x, mask):
     return (weights * x).sum()
 
 
-def whiten_by_standardising(x, mask):
+def whiten_by_standardizing(x, mask):
     real = x[mask]
     result = torch.zeros_like(x)
     result[mask] = (real - real.mean()) / (real.std() + 1e-8)
@@ -580,7 +580,7 @@ def penalty_alone(scores, logprobs, ref_logprobs, mask, beta):
 # --- Four bits ----------------------------------------------------------------
 
 
-def quantise_by_loop(weight, block=64):
+def quantize_by_loop(weight, block=64):
     levels = NF4_LEVELS.tolist()
     codes, scales = [], []
     for numbers in weight.flatten().split(block):
@@ -590,14 +590,14 @@ def quantise_by_loop(weight, block=64):
     return torch.tensor(codes).reshape(weight.shape), torch.tensor(scales)
 
 
-def quantise_by_distance(block, weight):
+def quantize_by_distance(block, weight):
     blocks = weight.view(-1, block)
     absmax = torch.linalg.vector_norm(blocks, ord=math.inf, dim=1)
     distances = (blocks[:, :, None] - absmax[:, None, None] * NF4_LEVELS).abs()
     return distances.argmin(2).view_as(weight), absmax
 
 
-def quantise_in_numpy(weight, block):
+def quantize_in_numpy(weight, block):
     blocks = weight.numpy().reshape(-1, block)
     absmax = np.abs(blocks).max(axis=1)
     levels = NF4_LEVELS.numpy()
@@ -610,80 +610,80 @@ def coded(blocks, scales, shape, levels=NF4_LEVELS):
     return (blocks[:, :, None] - scales[:, None, None] * levels).abs().argmin(2).reshape(shape)
 
 
-def quantise_with_one_scale(weight, block):
+def quantize_with_one_scale(weight, block):
     blocks = weight.reshape(-1, block)
     absmax = torch.full((len(blocks),), weight.abs().max().item())
     return coded(blocks, absmax, weight.shape), absmax
 
 
-def quantise_by_rows(weight, block):
+def quantize_by_rows(weight, block):
     absmax = weight.abs().max(dim=1).values
     return coded(weight, absmax, weight.shape), absmax
 
 
-def quantise_by_largest(weight, block):
+def quantize_by_largest(weight, block):
     blocks = weight.reshape(-1, block)
     largest = blocks.max(dim=1).values
     return coded(blocks, largest, weight.shape), largest
 
 
-def quantise_evenly(weight, block):
+def quantize_evenly(weight, block):
     blocks = weight.reshape(-1, block)
     absmax = blocks.abs().max(dim=1).values
     return torch.round((blocks / absmax[:, None] + 1) * 7.5).long().reshape(weight.shape), absmax
 
 
-def quantise_downwards(weight, block):
+def quantize_downwards(weight, block):
     blocks = weight.reshape(-1, block)
     absmax = blocks.abs().max(dim=1).values
     below = (blocks[:, :, None] / absmax[:, None, None] >= NF4_LEVELS).sum(2) - 1
     return below.reshape(weight.shape), absmax
 
 
-def quantise_magnitudes(weight, block):
+def quantize_magnitudes(weight, block):
     blocks = weight.abs().reshape(-1, block)
     absmax = blocks.max(dim=1).values
     return coded(blocks, absmax, weight.shape), absmax
 
 
-def quantise_to_levels(weight, block):
-    codes, absmax = quantise_by_distance(block, weight)
+def quantize_to_levels(weight, block):
+    codes, absmax = quantize_by_distance(block, weight)
     return NF4_LEVELS.gather(0, codes.flatten()).reshape(weight.shape), absmax
 
 
-def dequantise_by_loop(codes, absmax):
+def dequantize_by_loop(codes, absmax):
     size = codes.numel() // len(absmax)
     numbers = [NF4_LEVELS[code] * absmax[i // size] for i, code in enumerate(codes.flatten().tolist())]
     return torch.stack(numbers).reshape(codes.shape)
 
 
-def dequantise_by_repeating(absmax, codes):
+def dequantize_by_repeating(absmax, codes):
     scales = absmax.repeat_interleave(codes.numel() // absmax.numel())
     return NF4_LEVELS[codes] * scales.view(codes.shape)
 
 
-def dequantise_without_scale(codes, absmax):
+def dequantize_without_scale(codes, absmax):
     return NF4_LEVELS.gather(0, codes.flatten()).reshape(codes.shape)
 
 
-def dequantise_with_one_scale(codes, absmax):
+def dequantize_with_one_scale(codes, absmax):
     return torch.max(absmax) * torch.stack([NF4_LEVELS[row] for row in codes])
 
 
-def dequantise_evenly(codes, absmax):
+def dequantize_evenly(codes, absmax):
     scales = absmax.repeat_interleave(codes.numel() // absmax.numel()).reshape(codes.shape)
     return (codes / 7.5 - 1) * scales
 
 
-def dequantise_the_codes(codes, absmax):
+def dequantize_the_codes(codes, absmax):
     return codes * absmax.repeat_interleave(codes.numel() // absmax.numel()).reshape(codes.shape)
 
 
-def dequantise_by_dividing(codes, absmax):
+def dequantize_by_dividing(codes, absmax):
     return NF4_LEVELS[codes] / absmax.repeat_interleave(codes.numel() // absmax.numel()).reshape(codes.shape)
 
 
-def dequantise_interleaved(codes, absmax):
+def dequantize_interleaved(codes, absmax):
     numbers = NF4_LEVELS[codes].reshape(-1, len(absmax)) * absmax
     return numbers.reshape(codes.shape)
 
@@ -891,7 +891,7 @@ def dpo_training_the_reference(chosen, rejected, ref_chosen, ref_rejected, beta)
 
 RIGHT = {
     "masked_mean": [mean_by_loop, mean_by_where, mean_by_select],
-    "masked_whiten": [whiten_by_standardising, whiten_by_sums],
+    "masked_whiten": [whiten_by_standardizing, whiten_by_sums],
     "reinforce_loss": [reinforce_selected, reinforce_by_sums, reinforce_by_loop],
     "clipped_policy_loss": [ppo_by_max_of_losses, ppo_by_sign, ppo_by_loop],
     "gae": [gae_by_rows, gae_by_matrix, gae_in_numpy],
@@ -899,9 +899,9 @@ RIGHT = {
     "kl_k1": [k1_by_quotient, k1_by_minus],
     "kl_k2": [k2_by_product, k2_by_mse],
     "kl_k3": [k3_by_ratio, k3_as_k1_with_control],
-    "kl_penalised_rewards": [rewards_by_loop, rewards_by_scatter, rewards_by_one_hot],
-    "quantise_nf4": [quantise_by_loop, quantise_by_distance, quantise_in_numpy],
-    "dequantise_nf4": [dequantise_by_loop, dequantise_by_repeating],
+    "kl_penalized_rewards": [rewards_by_loop, rewards_by_scatter, rewards_by_one_hot],
+    "quantize_nf4": [quantize_by_loop, quantize_by_distance, quantize_in_numpy],
+    "dequantize_nf4": [dequantize_by_loop, dequantize_by_repeating],
     "lora_forward": [lora_by_linear, lora_by_merging, lora_by_einsum],
     "lora_merge": [merge_by_outer_products, merge_by_addmm],
     "completion_logprobs": [logprobs_by_loop, logprobs_by_cross_entropy, logprobs_by_logsumexp],
@@ -996,7 +996,7 @@ WRONG = {
         "negative": [k3_negative],
         "half square": [k2_by_mse],
     },
-    "kl_penalised_rewards": {
+    "kl_penalized_rewards": {
         "every token": [score_everywhere],
         "last column": [score_in_last_column],
         "sign": [bonus_for_leaving],
@@ -1006,22 +1006,22 @@ WRONG = {
         "no penalty": [score_alone],
         "no score": [penalty_alone],
     },
-    "quantise_nf4": {
-        "one scale": [quantise_with_one_scale],
-        "rows": [quantise_by_rows],
-        "largest": [quantise_by_largest],
-        "uniform": [quantise_evenly],
-        "below": [quantise_downwards],
-        "no sign": [quantise_magnitudes],
-        "levels": [quantise_to_levels],
+    "quantize_nf4": {
+        "one scale": [quantize_with_one_scale],
+        "rows": [quantize_by_rows],
+        "largest": [quantize_by_largest],
+        "uniform": [quantize_evenly],
+        "below": [quantize_downwards],
+        "no sign": [quantize_magnitudes],
+        "levels": [quantize_to_levels],
     },
-    "dequantise_nf4": {
-        "no scale": [dequantise_without_scale],
-        "one scale": [dequantise_with_one_scale],
-        "uniform": [dequantise_evenly],
-        "codes as numbers": [dequantise_the_codes],
-        "divides": [dequantise_by_dividing],
-        "interleaved": [dequantise_interleaved],
+    "dequantize_nf4": {
+        "no scale": [dequantize_without_scale],
+        "one scale": [dequantize_with_one_scale],
+        "uniform": [dequantize_evenly],
+        "codes as numbers": [dequantize_the_codes],
+        "divides": [dequantize_by_dividing],
+        "interleaved": [dequantize_interleaved],
     },
     "lora_forward": {
         "alpha": [lora_times_alpha],

@@ -148,7 +148,7 @@ def cooled_probabilities(logits, temperature):
     return torch.softmax(logits, dim=-1).div(temperature)
 
 
-def cooled_and_renormalised(logits, temperature):
+def cooled_and_renormalized(logits, temperature):
     cooled = logits.softmax(-1) / temperature
     return cooled / cooled.sum(-1, keepdim=True)
 
@@ -392,13 +392,13 @@ WRONG = {
     "temperature_probabilities": {
         "multiplied": [hotter_is_sharper],
         "after softmax": [cooled_probabilities],
-        "no effect": [cooled_and_renormalised],
-        "not renormalised": [power_alone],
+        "no effect": [cooled_and_renormalized],
+        "not renormalized": [power_alone],
         "overflow": [exponentials],
         "first axis": [over_the_batch],
     },
     "top_p": {
-        "not renormalised": [old_probabilities],
+        "not renormalized": [old_probabilities],
         "crossing": [stops_before],
         "crossing, not first": [stops_before_but_first],
         "nothing left": [forgot_the_first],
@@ -410,7 +410,7 @@ WRONG = {
         "similarity": [alike],
         "single words": [bags_of_words],
         "with itself": [full_square],
-        "neighbours only": [one_after_the_other],
+        "neighbors only": [one_after_the_other],
         "counted": [with_repetitions],
         "distinct": [distinct_2],
         "of one text": [share_missing],

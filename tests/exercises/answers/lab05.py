@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 from scipy.special import comb
 
-# --- best_of_n_chances --------------------------------------------------------
+# --- best_of_n_probabilities --------------------------------------------------------
 
 
 def by_recurrence(pool, n):
@@ -189,13 +189,13 @@ def zero_by_zero(a, b):
 
 
 RIGHT = {
-    "best_of_n_chances": [by_recurrence, with_scipy, differences_of_at_most],
+    "best_of_n_probabilities": [by_recurrence, with_scipy, differences_of_at_most],
     "rl_turning_point": [solved, with_numpy],
     "conservative_score": [squares, column_by_column, second_moment],
     "effect_size": [written_out, from_t],
 }
 WRONG = {
-    "best_of_n_chances": {
+    "best_of_n_probabilities": {
         "with replacement": [drawn_again],
         "one too many below": [itself_below],
         "worst first": [ascending],

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-# --- best_policy --------------------------------------------------------------
+# --- optimal_policy --------------------------------------------------------------
 
 
 def with_logsumexp(ref_logprobs, rewards, beta):
@@ -25,7 +25,7 @@ def times_beta(ref_logprobs, rewards, beta):
     return torch.log_softmax(rewards * beta + ref_logprobs, -1)
 
 
-def unnormalised(ref_logprobs, rewards, beta):
+def unnormalized(ref_logprobs, rewards, beta):
     return ref_logprobs.add(rewards.div(beta))
 
 
@@ -60,7 +60,7 @@ def z_by_hand(ref_logprobs, rewards, beta):
     return ref_logprobs + rewards / beta - z.log()
 
 
-# --- implied_reward -----------------------------------------------------------
+# --- implicit_reward -----------------------------------------------------------
 
 
 def mean_of_each_apart(logprobs, ref_logprobs, beta):
@@ -120,19 +120,19 @@ def by_a_mask(scaled, rewards):
 
 
 def in_other_units(rewards, scaled):
-    centred = (rewards.T - rewards.mean(1)).T
+    centered = (rewards.T - rewards.mean(1)).T
     group = rewards.size(1)
-    return torch.nan_to_num(centred / rewards.std(1)[:, None]) if scaled else centred * group / (group - 1)
+    return torch.nan_to_num(centered / rewards.std(1)[:, None]) if scaled else centered * group / (group - 1)
 
 
 def with_itself(rewards, scaled):
-    centred = rewards - rewards.mean(1, keepdim=True)
-    return centred / (rewards.std(1, keepdim=True) + 1e-6) if scaled else centred
+    centered = rewards - rewards.mean(1, keepdim=True)
+    return centered / (rewards.std(1, keepdim=True) + 1e-6) if scaled else centered
 
 
 def whole_batch(rewards, scaled):
-    centred = rewards - rewards.mean()
-    return centred / rewards.std() if scaled else centred
+    centered = rewards - rewards.mean()
+    return centered / rewards.std() if scaled else centered
 
 
 def flag_unread(rewards, scaled):
@@ -144,8 +144,8 @@ def by_column(rewards, scaled):
 
 
 def one_deviation(rewards, scaled):
-    centred = rewards - rewards.mean(1, keepdim=True)
-    return centred / rewards.std() if scaled else others_one_by_one(rewards, False)
+    centered = rewards - rewards.mean(1, keepdim=True)
+    return centered / rewards.std() if scaled else others_one_by_one(rewards, False)
 
 
 def numpys_deviation(rewards, scaled):
@@ -156,16 +156,16 @@ def numpys_deviation(rewards, scaled):
 
 
 def zero_by_zero(rewards, scaled):
-    centred = rewards - rewards.mean(1, keepdim=True)
-    return centred / rewards.std(1, keepdim=True) if scaled else by_a_mask(False, rewards)
+    centered = rewards - rewards.mean(1, keepdim=True)
+    return centered / rewards.std(1, keepdim=True) if scaled else by_a_mask(False, rewards)
 
 
 def over_variance(rewards, scaled):
-    centred = rewards - rewards.mean(1, keepdim=True)
-    return centred / (rewards.var(1, keepdim=True) + 1e-4) if scaled else by_a_mask(False, rewards)
+    centered = rewards - rewards.mean(1, keepdim=True)
+    return centered / (rewards.var(1, keepdim=True) + 1e-4) if scaled else by_a_mask(False, rewards)
 
 
-def centred_only(rewards, scaled):
+def centered_only(rewards, scaled):
     return rewards - rewards.mean(1, keepdim=True) if scaled else by_a_mask(False, rewards)
 
 
@@ -239,15 +239,15 @@ def returns_too_soon(adapters, weights):
 
 
 RIGHT = {
-    "best_policy": [with_logsumexp, largest_taken_off, as_a_distribution],
-    "implied_reward": [mean_of_each_apart, log_of_the_ratio],
+    "optimal_policy": [with_logsumexp, largest_taken_off, as_a_distribution],
+    "implicit_reward": [mean_of_each_apart, log_of_the_ratio],
     "group_advantages": [others_one_by_one, by_a_mask, in_other_units],
     "mixed_update": [concatenated, added_up, roots_on_both],
 }
 WRONG = {
-    "best_policy": {
+    "optimal_policy": {
         "multiplied": [times_beta],
-        "no Z": [unnormalised],
+        "no Z": [unnormalized],
         "probabilities": [as_probabilities],
         "no reference": [reward_alone],
         "no beta": [free_of_charge],
@@ -255,12 +255,12 @@ WRONG = {
         "overflow": [as_the_paper_writes_it, softmax_by_hand],
         "overflow in Z": [z_by_hand],
     },
-    "implied_reward": {
+    "implicit_reward": {
         "sign": [from_the_reference],
         "no reference": [of_the_policy_alone],
         "divided": [over_beta],
         "no beta": [in_nats],
-        "not centred": [with_its_constant],
+        "not centered": [with_its_constant],
         "no log": [ratio],
     },
     "group_advantages": {
@@ -272,7 +272,7 @@ WRONG = {
         "n": [numpys_deviation],
         "nothing to divide by": [zero_by_zero],
         "variance": [over_variance],
-        "not scaled": [centred_only],
+        "not scaled": [centered_only],
         "others' mean": [leave_one_out_for_both],
     },
     "mixed_update": {

@@ -184,7 +184,7 @@ def test_no_word_stands_out_where_chance_chose():
 
 
 def test_the_shipped_set_scores_as_the_labs_say():
-    from helpers.evaluation.policies import length_baseline
+    from helpers.evaluation.baselines import length_baseline
 
     rows = load_preferences()
     train, test = ([r for r in rows if r.split == split] for split in ("train", "test"))
@@ -306,7 +306,7 @@ def test_alpha_is_krippendorffs_of_every_pair_in_both_orders(table):
     if not several:
         assert found is None
         return
-    assert found.pairs == len(several) and found.judgements == sum(len(u.replace(".", "")) for u in several)
+    assert found.pairs == len(several) and found.judgments == sum(len(u.replace(".", "")) for u in several)
     assert found.alpha.estimate == pytest.approx(alpha_by_coincidences(several + turned))
     alike = [np.mean([a == b for a, b in combinations(u.replace(".", ""), 2)]) for u in several]
     assert found.same.estimate == pytest.approx(np.mean(alike))
@@ -335,7 +335,7 @@ def test_who_is_unknown_or_of_two_minds_does_not_count():
     assert diagnose([row(*a, annotator="unknown"), row(*b, annotator="unknown"), row(*a)]).agreement is None
     assert diagnose([row(*a, annotator="x"), row(*b, annotator="x"), row(*a, annotator="y")]).agreement is None
     found = diagnose([row(*a, annotator="x"), row(*a, annotator="x"), row(*a, annotator="y")])
-    assert (found.agreement.pairs, found.agreement.judgements) == (1, 2)
+    assert (found.agreement.pairs, found.agreement.judgments) == (1, 2)
 
 
 # --- Properties ---------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_memory_grows_by_some_bytes_a_row_not_by_the_texts():
 def test_the_summary_moves_no_cursor():
     hostile = "\x1b[2J\x07\u202e\r\nevil"
     rows = [replace(r, annotator=hostile, source=hostile) for r in plain_set(30)]
-    reading = Reading(source=hostile, schema=hostile, licence=hostile)
+    reading = Reading(source=hostile, schema=hostile, license=hostile)
     reading.leave_out(hostile, hostile)
     text = summary(diagnose(rows, name=f"set {hostile}", reading=reading))
     assert all(c.isprintable() or c == "\n" for c in text)

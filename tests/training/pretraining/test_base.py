@@ -21,7 +21,7 @@ TOY = base.BaseConfig(
 @pytest.fixture(scope="module")
 def shipped():
     profile = get_profile("tiny")
-    return load_base(profile, quantise=False), load_tokenizer(profile)
+    return load_base(profile, quantize=False), load_tokenizer(profile)
 
 
 def card_value(label: str) -> str:

@@ -84,7 +84,7 @@ def test_training_is_reproducible_and_says_which_of_its_checkpoints_is_tuned(tmp
 @given(st.lists(st.integers(100, 200), min_size=1, max_size=80), st.integers(0, 1000))
 def test_gaps_and_what_stood_in_them_make_the_text_again(ids, seed):
     gap_ids = list(range(3, 13))
-    source, target = t5.leave_gaps(ids, gap_ids, 0.15, 3.0, random.Random(seed))
+    source, target = t5.corrupt_spans(ids, gap_ids, 0.15, 3.0, random.Random(seed))
     assert source[-1] == target[-1] == t5.END
     stood, gap = {}, None
     for token in target[:-1]:

@@ -93,7 +93,7 @@ function render({ model, el }) {
   const root = make(
     "div",
     {
-      class: "rlhf-labeller",
+      class: "rlhf-labeler",
       tabindex: "0",
       role: "group",
       "aria-label": rating ? "Rate one text at a time" : "Which of two texts is better?",
