@@ -238,7 +238,7 @@ def _train_from_nothing(args: argparse.Namespace) -> int:
         "gpt2": (GPT2Recipe, train_gpt2, ["tiny-gpt2"], ("steps", "answer_steps", "few_shot_steps")),
         "t5": (T5Recipe, train_t5, ["tiny-t5", "tiny-flan-t5"], ("steps", "tuning_steps")),
     }[args.stage]
-    parent = files.data_folder() / "models"
+    parent = files.data() / "models"
     folders = [args.output or parent / names[0], *((args.output or parent).parent / name for name in names[1:])]
     config = make(seed=args.seed, **(dict.fromkeys(phases, args.steps) if args.steps else {}))
     _show(train(*folders, config), sum(getattr(config, phase) for phase in phases), args.stage)
@@ -312,7 +312,7 @@ def _inspect(args: argparse.Namespace) -> int:
     from .preferences.diagnostics import diagnose, file_name, summary
     from .views.diagnostics import report_html
 
-    report = args.report or files.runs_folder() / "inspect" / file_name(args.set)
+    report = args.report or files.runs() / "inspect" / file_name(args.set)
     for target in (report, args.json):
         if args.set and target and target.resolve() == Path(args.set).resolve():
             raise LabError(f"{files.shown(target)} is the set itself: give the report a name of its own")
@@ -373,7 +373,7 @@ def _sweep(args: argparse.Namespace) -> int:
     whole = experiment(get_profile(args.profile), args.seeds)
     for part in make_all(whole, args.processes):
         print(f"{part['part']}: {'made' if part['made'] else 'there already'}", flush=True)
-    folder = files.data_folder() / args.experiment if args.ship else own_folder(whole.profile.name, args.experiment)
+    folder = files.data() / args.experiment if args.ship else own_folder(whole.profile.name, args.experiment)
     write_results(whole, folder)
     if args.ship:
         write_checksums()

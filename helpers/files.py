@@ -34,17 +34,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def data_folder() -> Path:
+def data() -> Path:
     """What the repository ships: data/, or $RLHF_DATA (read at each call; a relative path starts at ROOT)."""
     return _folder("data")
 
 
-def runs_folder() -> Path:
+def runs() -> Path:
     """What the labs make: runs/, or $RLHF_RUNS."""
     return _folder("runs")
 
 
-def work_folder() -> Path:
+def work() -> Path:
     """What the student makes, labels, copies of the labs and progress: work/, or $RLHF_WORK."""
     return _folder("work")
 
@@ -278,7 +278,7 @@ def _explained(path: Path) -> Iterator[None]:
         if code is None and "Read-only file system" in str(error):
             code = errno.EROFS
         if _is_refusal(code, getattr(error, "filename", None), path):
-            name = "RLHF_WORK" if path.is_relative_to(__getattr__("WORK")) else "RLHF_RUNS"
+            name = "RLHF_WORK" if path.is_relative_to(work()) else "RLHF_RUNS"
             raise LabError(
                 f"cannot write {place} ({os.strerror(code)}): close programs that hold it, change its "
                 f"permissions, or set {name} to a folder of your own"
@@ -385,7 +385,7 @@ def verify_checksums(only: Path | str | Iterable[Path | str] | None = None, list
     listing: default `data/checksums.txt`; its paths start at its own folder.
     Raises LabError that names every file that is missing, changed or (if asked for by name) not listed.
     """
-    listing = (listing or __getattr__("DATA") / "checksums.txt").absolute()
+    listing = (listing or data() / "checksums.txt").absolute()
     if not listing.is_file():
         raise LabError(f"{shown(listing)}: no such file; restore it with `git restore {shown(listing)}`")
     expected = {}

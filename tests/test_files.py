@@ -47,9 +47,9 @@ def disk_full(*_, **__):
 def test_data_and_runs_follow_the_environment_at_each_use(monkeypatch, tmp_path):
     monkeypatch.delenv("RLHF_DATA", raising=False)
     monkeypatch.setenv("RLHF_RUNS", "elsewhere")
-    assert [files.data_folder(), files.runs_folder()] == [files.ROOT / "data", files.ROOT / "elsewhere"]
+    assert [files.data(), files.runs()] == [files.ROOT / "data", files.ROOT / "elsewhere"]
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    assert tmp_path == files.runs_folder()
+    assert tmp_path == files.runs()
 
 
 def test_importing_the_package_sets_quiet_defaults_and_imports_nothing_heavy():

@@ -192,7 +192,7 @@ def _memory(needs: Needs) -> Check:
 
 
 def _disk(needs: Needs) -> Check:
-    place = next(folder for folder in [files.runs_folder(), *files.runs_folder().parents] if folder.exists())
+    place = next(folder for folder in [files.runs(), *files.runs().parents] if folder.exists())
     free = shutil.disk_usage(place).free
     detail = f"{free / GB:.1f} GB free"
     if free >= needs.disk * GB:
@@ -310,15 +310,15 @@ def _data() -> Check:
         compared = files.verify_checksums()
     except LabError as error:
         return Check("data", "problem", str(error))
-    return Check("data", "ok", f"{len(compared)} files in {shown(files.data_folder())}, as listed in checksums.txt")
+    return Check("data", "ok", f"{len(compared)} files in {shown(files.data())}, as listed in checksums.txt")
 
 
 def _runs() -> Check:
     try:
-        files.runs_folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=files.runs_folder()):
+        files.runs().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=files.runs()):
             pass
     except OSError as error:
-        detail = f"{shown(files.runs_folder())} cannot be written ({error.strerror})"
+        detail = f"{shown(files.runs())} cannot be written ({error.strerror})"
         return Check("runs", "problem", detail, "set RLHF_RUNS to a folder of yours")
-    return Check("runs", "ok", f"{shown(files.runs_folder())} can be written")
+    return Check("runs", "ok", f"{shown(files.runs())} can be written")

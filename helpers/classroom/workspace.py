@@ -71,7 +71,7 @@ def prepare(fresh: str | None = None) -> list[str]:
 
     Two calls at once do no harm: both write the same, and what is moved aside gets a name of its own.
     """
-    labs, work = all_labs(), files.work_folder()
+    labs, work = all_labs(), files.work()
     if work.resolve() == LABS.resolve():
         raise LabError(f"RLHF_WORK is {shown(LABS)} itself, which is never edited: give another folder")
     notes = []
@@ -171,7 +171,7 @@ def _rename_to_new(path: Path, new: Path) -> None:
 
 
 def _record_path() -> Path:
-    return files.work_folder() / ".copies.json"
+    return files.work() / ".copies.json"
 
 
 def _read_record() -> dict[str, str]:
@@ -209,7 +209,7 @@ def start_text(name: str, browser: bool) -> str:
         comes = "Opening it in your browser, in some seconds; if nothing opens, go to an address below."
     else:
         comes = "Open an address that ends in ?token=... in your browser; it is printed below in some seconds."
-    work, runs = shown(files.work_folder()), shown(files.runs_folder())
+    work, runs = shown(files.work()), shown(files.runs())
     python = Path(sys.executable)
     helpers = f"{shown(python) if python.is_relative_to(ROOT) else 'python'} -m helpers"
     return "\n".join(
@@ -227,7 +227,7 @@ def jupyter_options(name: str, browser: bool, port: int | None = None) -> list[s
     """JupyterLab's options for the notebook `name` in work/."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return [
-        f"--ServerApp.root_dir={files.work_folder()}",
+        f"--ServerApp.root_dir={files.work()}",
         f"--LabApp.default_url=/lab/tree/{quote(name)}",
         "--LabApp.extension_manager=readonly",  # nothing is installed from the network by a click
         *([] if browser else ["--no-browser"]),
@@ -244,7 +244,7 @@ def has_browser() -> bool:
 
 def _silence_announcements() -> None:
     """Turn off JupyterLab's news and version checks, which would call home, without touching the user's settings."""
-    folder = files.work_folder() / ".jupyter"
+    folder = files.work() / ".jupyter"
     page = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     atomic_write(folder / "labconfig" / "page_config.json", json.dumps(page) + "\n")
     paths = [str(folder), os.environ.get("JUPYTER_CONFIG_PATH")]

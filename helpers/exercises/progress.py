@@ -36,7 +36,7 @@ class Progress:
     """The events of one student, in order: verdicts of exercises, hints and solutions opened, answers to questions."""
 
     def __init__(self, path: Path | None = None, name: str | None = None) -> None:
-        self.path = path or files.work_folder() / "progress.sqlite"
+        self.path = path or files.work() / "progress.sqlite"
         self.student = name or student()
 
     def add(self, kind: str, name: str, value: Any) -> None:

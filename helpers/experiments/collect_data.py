@@ -63,7 +63,7 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
     posts = _draw_prompts(config)
     rng = random.Random(f"demonstrations/{config.seed}")
     write_rows(
-        files.data_folder() / "demonstrations.jsonl",
+        files.data() / "demonstrations.jsonl",
         [
             Demonstration(id=f"demo-{i:05}", prompt=post.prompt, completion=" " + write_human_summary(post, rng))
             for i, post in enumerate(posts["demonstrations"])
@@ -71,7 +71,7 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
     )
     for split, name in (("train", "prompts"), ("heldout", "heldout")):
         rows = [Prompt(id=f"{split}-{i:05}", prompt=post.prompt) for i, post in enumerate(posts[name])]
-        write_rows(files.data_folder() / "prompts" / f"{split}.jsonl", rows)
+        write_rows(files.data() / "prompts" / f"{split}.jsonl", rows)
 
 
 def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
@@ -90,7 +90,7 @@ def collect_preferences(shared: SharedBase, config: CollectionConfig = Collectio
         pairs = list(_label(prompts, written, split, rng))[:wanted]
         if len(pairs) < wanted:
             raise files.LabError(f"only {len(pairs)} of {wanted} {split} pairs were labeled: raise prompts_per_pair")
-        write_rows(files.data_folder() / "preferences" / f"{split}.jsonl", pairs)
+        write_rows(files.data() / "preferences" / f"{split}.jsonl", pairs)
         if split == "train":
             _collect_ratings(pairs[: config.rated], config)
         yield {"split": split, "pairs": len(pairs)}
@@ -140,7 +140,7 @@ def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> N
     """Every annotator's absolute rating of the chosen and the rejected completion of some pairs."""
     rng = random.Random(f"ratings/{config.seed}")
     write_rows(
-        files.data_folder() / "ratings.jsonl",
+        files.data() / "ratings.jsonl",
         [
             Rating(
                 id=f"{pair.id}-{which}",
@@ -193,13 +193,13 @@ def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -
         )
         if len(rows) == n:
             break
-    write_rows(files.data_folder() / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
+    write_rows(files.data() / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
 
 
 def ship(name: str) -> Path:
     """Copy the tiny profile's own artifact to `data/adapters/`, without its date; returns the new folder."""
     source = Artifacts("tiny").find(name).path
-    target = files.data_folder() / "adapters" / name
+    target = files.data() / "adapters" / name
     with files.atomic_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         manifest = json.loads((folder / "artifact.json").read_text("utf-8"))
@@ -212,8 +212,8 @@ def write_checksums() -> None:
     """Write data/checksums.txt, in the format of sha256sum, over every shipped file but itself and the cards."""
     shipped = sorted(
         path
-        for path in files.data_folder().rglob("*")
+        for path in files.data().rglob("*")
         if path.is_file() and path.suffix in (".jsonl", ".json", ".safetensors")
     )
-    lines = [f"{files.sha256(path)}  {path.relative_to(files.data_folder()).as_posix()}\n" for path in shipped]
-    files.atomic_write(files.data_folder() / "checksums.txt", "".join(lines))
+    lines = [f"{files.sha256(path)}  {path.relative_to(files.data()).as_posix()}\n" for path in shipped]
+    files.atomic_write(files.data() / "checksums.txt", "".join(lines))

@@ -51,7 +51,7 @@ def grid_items(n: int = N_ITEMS) -> dict[str, list[Item]]:
 
 def shipped_answers() -> Path:
     """The answers of the shipped models to `grid_items()`: a cell a line."""
-    return files.data_folder() / "prompting" / "answers.jsonl"
+    return files.data() / "prompting" / "answers.jsonl"
 
 
 def ask_all(models: Mapping[str, LanguageModel]) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def ask_all(models: Mapping[str, LanguageModel]) -> pd.DataFrame:
 def ship(models: Mapping[str, LanguageModel]) -> Path:
     """Ask for the cells whose answers are not shipped yet (to ask for all, delete the file first), and write them to
     data/, for everybody. Answers to what this grid no longer asks go."""
-    path, folder, asked = shipped_answers(), files.runs_folder() / "prompting-to-ship", grid_items()
+    path, folder, asked = shipped_answers(), files.runs() / "prompting-to-ship", grid_items()
     run_grid(models, GRID, asked, score=grid_score, cache=folder, shipped=path if path.exists() else None)
     grid.write_shipped(folder, path, grid.grid_keys(models, GRID, asked))
     return path

@@ -43,7 +43,7 @@ class Experiment(ABC):
 
     @property
     def folder(self) -> Path:
-        return self.place or files.runs_folder() / self.profile.name / self.FOLDER
+        return self.place or files.runs() / self.profile.name / self.FOLDER
 
     def path(self, part: str) -> Path:
         """The file that is there once the part is made."""
@@ -64,12 +64,12 @@ def short(numbers: Iterable[float]) -> list[float]:
 
 def own_folder(profile: str, name: str) -> Path:
     """Where the results of the reader's own experiment are."""
-    return files.runs_folder() / profile / "results" / name
+    return files.runs() / profile / "results" / name
 
 
 def load_shipped(profile: str, name: str, read: Callable[[Path, Origin], Results]) -> Results:
     """What the reader's own experiment found, or else the shipped one, as `read` reads it. LabError if it is broken."""
-    for origin, place in {"yours": own_folder(profile, name), "shipped": files.data_folder() / name}.items():
+    for origin, place in {"yours": own_folder(profile, name), "shipped": files.data() / name}.items():
         if folder := files.find_folder(place):
             try:
                 return read(folder, origin)
@@ -78,7 +78,7 @@ def load_shipped(profile: str, name: str, read: Callable[[Path, Origin], Results
                     f"{shown(folder)} is no result of this experiment ({error!r}): delete it, or restore it with git"
                 ) from None
     raise LabError(
-        f"there is no {shown(files.data_folder() / name)}: restore it with git, or make your own with "
+        f"there is no {shown(files.data() / name)}: restore it with git, or make your own with "
         f"python -m helpers sweep {name}"
     )
 

@@ -220,6 +220,6 @@ def labels_or_demo(
     if len(own) >= minimum:
         print(f"Labels: {len(own)} of your own, by {annotator!r}{said}")
         return own
-    demo = read_preferences(files.data_folder() / "labels" / "demo.jsonl")
+    demo = read_preferences(files.data() / "labels" / "demo.jsonl")
     print(f"Labels: {len(demo)} recorded ones of the demo annotator; your own: {len(own)} of {minimum} needed{said}")
     return demo

@@ -127,7 +127,7 @@ class LabelStore:
 
     def __init__(self, path: Path | str | None = None, timeout: float = 10.0) -> None:
         """timeout: seconds to wait for another program that is writing."""
-        self.path = Path(path) if path is not None else files.work_folder() / "labels.sqlite"
+        self.path = Path(path) if path is not None else files.work() / "labels.sqlite"
         self.timeout = timeout
 
     def add(self, label: Label) -> Label:

@@ -422,10 +422,10 @@ def _own(source: str) -> Path:
 
 
 def _folder(source: str) -> Path:
-    places = (files.data_folder() / "models" / source.removeprefix("data/models/"), _own(source), ROOT / source)
+    places = (files.data() / "models" / source.removeprefix("data/models/"), _own(source), ROOT / source)
     if source.strip() and (found := next(filter(None, map(find_folder, places)), None)):
         return found
-    ours = sorted(path.name for path in (files.data_folder() / "models").glob("[!.]*"))
+    ours = sorted(path.name for path in (files.data() / "models").glob("[!.]*"))
     meanwhile = f"Without any download there are {', '.join(map(repr, ours))}."
     if not HUB_ID.fullmatch(source):
         raise LabError(

@@ -52,7 +52,7 @@ class Profile:
     def folder(self) -> Path:
         """Where the base model is if it is a folder; an id of the Hub names none that is there."""
         in_data = self.base.startswith("data/")
-        return files.data_folder() / self.base.removeprefix("data/") if in_data else ROOT / self.base
+        return files.data() / self.base.removeprefix("data/") if in_data else ROOT / self.base
 
     @property
     def context(self) -> int:

@@ -25,13 +25,13 @@ def read_preferences(path: Path | str) -> list[Preference]:
 
 def read_natural_pairs() -> list[Pair]:
     """The shipped pairs to label. Raises LabError."""
-    return read_rows(files.data_folder() / "natural_posts.jsonl", Pair)
+    return read_rows(files.data() / "natural_posts.jsonl", Pair)
 
 
 def read_prompts(source: str | Path = "train") -> list[Prompt]:
     """The shipped prompts ("train"; "heldout" to evaluate), or those of a .jsonl file. Raises LabError."""
     if source in PROMPT_SPLITS:
-        return read_rows(files.data_folder() / "prompts" / f"{source}.jsonl", Prompt)
+        return read_rows(files.data() / "prompts" / f"{source}.jsonl", Prompt)
     path = Path(source)
     if path.suffix != ".jsonl" and not os.path.exists(path):
         raise LabError(
@@ -42,12 +42,12 @@ def read_prompts(source: str | Path = "train") -> list[Prompt]:
 
 def read_demonstrations(path: Path | str | None = None) -> list[Demonstration]:
     """The shipped demonstrations, or those of a .jsonl file. Raises LabError."""
-    return read_rows(path or files.data_folder() / "demonstrations.jsonl", Demonstration)
+    return read_rows(path or files.data() / "demonstrations.jsonl", Demonstration)
 
 
 def read_ratings(path: Path | str | None = None) -> list[Rating]:
     """The shipped ratings, or those of a .jsonl file. Raises LabError."""
-    return read_rows(path or files.data_folder() / "ratings.jsonl", Rating)
+    return read_rows(path or files.data() / "ratings.jsonl", Rating)
 
 
 def write_rows(path: Path | str, rows: Iterable[Row]) -> None:

@@ -95,7 +95,7 @@ def _shipped(source: str | None, split: str | None, limit: int | None) -> Prefer
         raise LabError(f"no split {split!r} in {source or 'the shipped pairs'}: use one of {', '.join(SPLITS)}")
     rows = []
     for name in SPLITS if source is None and split is None else [source or split]:
-        for row in read_preferences(files.data_folder() / "preferences" / f"{name}.jsonl"):
+        for row in read_preferences(files.data() / "preferences" / f"{name}.jsonl"):
             if row.split != name:
                 raise LabError(f'{at(row)}field "split" is "{row.split}" in the file of {name}; move it')
             rows.append(row)
@@ -103,7 +103,7 @@ def _shipped(source: str | None, split: str | None, limit: int | None) -> Prefer
     rows = rows[:limit]
     splits = {name: n for name in SPLITS if (n := sum(row.split == name for row in rows))}
     reading = Reading(
-        files.shown(files.data_folder() / "preferences"),
+        files.shown(files.data() / "preferences"),
         OWN,
         license="mit",
         splits=splits,

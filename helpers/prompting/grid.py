@@ -121,7 +121,7 @@ def run_grid(
     techniques = techniques if isinstance(techniques, Mapping) else _by_name(techniques)
     for task, of_task in items.items():
         _refuse_twice([item.id for item in of_task], f"items of the task {task!r}", "id")
-    folder = None if cache is None else files.runs_folder() / cache
+    folder = None if cache is None else files.runs() / cache
     if folder and folder.exists() and not folder.is_dir():
         raise LabError(f"{shown(folder)} is a file where the cache's folder must go: move it away, or name another")
 

@@ -71,7 +71,7 @@ def read_prompt_set(path: Path | str | None = None) -> list[PromptItem]:
     """The shipped prompts (None), or those of a .jsonl file. Raises LabError (file, line, field) for what is wrong."""
     names = [column.name for column in fields(PromptItem) if column.name != "where"]
     items: dict[str, PromptItem] = {}
-    path = path or files.data_folder() / "prompting" / "prompts.jsonl"
+    path = path or files.data() / "prompting" / "prompts.jsonl"
     for number, values in files.read_jsonl(path):
         where = f"{shown(path)}:{number}"
         for name in names:

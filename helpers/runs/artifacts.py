@@ -71,7 +71,7 @@ class Artifacts:
         """Where the reader's own artifact is saved: runs/<profile>/<name>. LabError for an unknown name."""
         if name not in COMMANDS:
             raise LabError(f"unknown artifact {name!r}: use one of {', '.join(COMMANDS)}")
-        return files.runs_folder() / self.profile_name / name
+        return files.runs() / self.profile_name / name
 
     def find(self, name: str) -> Artifact:
         """The artifact to use. Raises LabError if there is none, saying what makes it, or if it is not whole.
@@ -93,7 +93,7 @@ class Artifacts:
         """The folder to take and whose it is; no folder if there is neither."""
         found = files.find_folder(self.path(name))
         if found is None and self.profile_name == "tiny":
-            return files.find_folder(files.data_folder() / "adapters" / name), "shipped"
+            return files.find_folder(files.data() / "adapters" / name), "shipped"
         return found, "yours"
 
     @contextmanager

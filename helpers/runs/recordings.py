@@ -87,7 +87,7 @@ def load_recording(name: str, profile: str | None = None) -> Recording:
     profile: whose recordings to look through; default: as `get_profile`. Raises LabError, which names file and line or
     field, if there is none or if it is broken. The last line of a killed run, if it is cut, is left out.
     """
-    places = {"yours": own_folder(name, profile), "shipped": files.data_folder() / "recordings" / name}
+    places = {"yours": own_folder(name, profile), "shipped": files.data() / "recordings" / name}
     for origin, place in places.items():
         if folder := files.find_folder(place):
             header = _read_header(folder / "recording.json")
@@ -103,7 +103,7 @@ def load_recording(name: str, profile: str | None = None) -> Recording:
 def list_recordings(profile: str | None = None) -> list[dict[str, Any]]:
     """What `load_recording` would find, by name: dicts with name, origin, stage, title, records (how many), total, and
     problem ("" or why it cannot be read)."""
-    places = [files.data_folder() / "recordings", files.runs_folder() / (profile or get_profile().name) / "recordings"]
+    places = [files.data() / "recordings", files.runs() / (profile or get_profile().name) / "recordings"]
     names = {
         path.name for place in places if os.path.isdir(place) for path in place.iterdir() if NAME.fullmatch(path.name)
     }
@@ -125,7 +125,7 @@ def ship(name: str, profile: str = "tiny") -> Path:
     Raises LabError if it is larger than 400 kB, since everybody who clones the repository gets it.
     """
     recording = load_recording(name, profile)
-    source, target = own_folder(name, profile), files.data_folder() / "recordings" / name
+    source, target = own_folder(name, profile), files.data() / "recordings" / name
     if recording.origin != "yours":
         raise LabError(f"there is no recording {name!r} of your own to ship: run the stage with record={name!r}")
     size = sum(path.stat().st_size for path in source.iterdir())
@@ -152,7 +152,7 @@ def own_folder(name: str, profile: str | None = None) -> Path:
             f"{name[:80]!r} is no name for a recording: use up to 64 letters, digits, dots, hyphens and underscores, "
             f"a letter or digit first"
         )
-    return files.runs_folder() / (profile or get_profile().name) / "recordings" / name
+    return files.runs() / (profile or get_profile().name) / "recordings" / name
 
 
 # ------------------------------------------------------------------------------------- lines and fields

@@ -226,7 +226,7 @@ def _saved(
 
 
 def _checkpoint(profile: Profile, name: str, every: int, resume: bool) -> Checkpoint:
-    return Checkpoint(files.runs_folder() / profile.name / "checkpoints" / name, every, resume)
+    return Checkpoint(files.runs() / profile.name / "checkpoints" / name, every, resume)
 
 
 def _lasting(records: Sequence[dict], *but: str) -> list[dict]:

@@ -295,7 +295,7 @@ class Playground:
         Playground(load_models(...)[0]).widget
 
     models: name -> LanguageModel. templates: those to choose from. examples: name -> values for slots.
-    history: the JSONL file that every finished generation is added to; default: playground.jsonl in `files.work_folder()`.
+    history: the JSONL file that every finished generation is added to; default: playground.jsonl in `files.work()`.
     Raises LabError without models or templates, or if two templates have one name.
     """
 
@@ -312,7 +312,7 @@ class Playground:
         if len(named) < len(templates):
             raise LabError("two templates have the same name: rename one of them")
         self.models = dict(models)
-        self.log = History(files.work_folder() / "playground.jsonl" if history is None else history)
+        self.log = History(files.work() / "playground.jsonl" if history is None else history)
         self.settings = [_Setting(letter, self.models, named, examples) for letter in LETTERS]
         self._thread: threading.Thread | None = None
         self._busy = False

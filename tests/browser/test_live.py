@@ -224,7 +224,7 @@ PPO = [
     """
 from helpers import stages
 from helpers.models.profiles import get_profile
-from helpers.training.ppo import PPOConfig
+from helpers.training.ppo_config import PPOConfig
 from helpers.views.live import PANELS, LiveRun
 
 profile = get_profile("tiny")

@@ -131,12 +131,12 @@ def test_claims_are_held_against_the_stored_ones(notebook, tmp_path):
 def test_the_others_go_on_and_each_lab_hands_its_results_to_the_next(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "mine"))
     monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
-    makes = "from helpers import files\nfiles.RUNS.mkdir(); (files.runs_folder() / 'a').touch()\n"
-    makes += "files.work_folder().mkdir(); (files.work_folder() / 'b').touch()"
+    makes = "from helpers import files\nfiles.RUNS.mkdir(); (files.runs() / 'a').touch()\n"
+    makes += "files.work().mkdir(); (files.work() / 'b').touch()"
     finds = "from helpers import files\nfrom helpers.models.profiles import get_profile\n"
-    finds += "print('handed on:', (files.runs_folder() / 'a').exists() and (files.work_folder() / 'b').exists())\n"
+    finds += "print('handed on:', (files.runs() / 'a').exists() and (files.work() / 'b').exists())\n"
     finds += "print('offline:', __import__('os').environ['HF_HUB_OFFLINE'] == '1')\n"
-    finds += "print('tiny:', get_profile().name == 'tiny')\nprint(files.runs_folder())"
+    finds += "print('tiny:', get_profile().name == 'tiny')\nprint(files.runs())"
     paths = [notebook("makes", makes), notebook("breaks", "1 / 0"), notebook("finds", finds)]
     results = check(paths, profile="tiny", limit=60)
     assert [(r.lab, r.ok) for r in results] == [("makes", True), ("breaks", False), ("finds", True)]

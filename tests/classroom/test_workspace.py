@@ -260,7 +260,7 @@ def test_without_labs_it_says_how_to_restore_them(labs):
 
 
 def test_a_copy_finds_helpers_and_runs(labs, tmp_path):
-    write(labs / "03_ppo.ipynb", "from helpers import files\nprint(files.ROOT.name, files.work_folder().name)")
+    write(labs / "03_ppo.ipynb", "from helpers import files\nprint(files.ROOT.name, files.work().name)")
     prepare()
     work = tmp_path / "work"
     done = client_for(read(work / "03_ppo.ipynb"), 60).execute(cwd=str(work), env=dict(os.environ), cleanup_kc=True)

@@ -102,7 +102,7 @@ def label_files() -> Scenario:
     ]
 
     def path():
-        return files.work_folder() / "labels.jsonl"
+        return files.work() / "labels.jsonl"
 
     def work(folder, begin, done):
         store = LabelStore()
@@ -215,10 +215,10 @@ def checkpoint() -> Scenario:
                 yield {"step": self.step, "sum": self.sum.item()}
 
     def place():
-        return Checkpoint(files.runs_folder() / "tiny" / "checkpoints" / "toy", every=2)
+        return Checkpoint(files.runs() / "tiny" / "checkpoints" / "toy", every=2)
 
     def result():
-        return files.runs_folder() / "tiny" / "toy.json"
+        return files.runs() / "tiny" / "toy.json"
 
     def work(folder, begin, done):
         if result().exists():
@@ -282,10 +282,10 @@ def training() -> Scenario:
     adapters = SimpleNamespace(sft=home / "sft", reward=home / "reward")
 
     def place():
-        return Checkpoint(files.runs_folder() / "tiny" / "checkpoints" / "ppo", every=1)
+        return Checkpoint(files.runs() / "tiny" / "checkpoints" / "ppo", every=1)
 
     def result():
-        return files.runs_folder() / "tiny" / "ppo.json"
+        return files.runs() / "tiny" / "ppo.json"
 
     def work(folder, begin, done):
         if result().exists():
@@ -322,7 +322,7 @@ def grid() -> Scenario:
         return model, test_grid.run(model, [test_grid.ZERO_SHOT, test_grid.GREEDY], seeds=seeds, cache="cells")
 
     def whole_cells():
-        kept = list((files.runs_folder() / "cells").glob("*.json")) if (files.runs_folder() / "cells").exists() else []
+        kept = list((files.runs() / "cells").glob("*.json")) if (files.runs() / "cells").exists() else []
         for path in kept:
             content = json.loads(path.read_bytes())
             if content["sha256"] != test_grid.grid._sha256(content["answers"]):
@@ -374,7 +374,7 @@ def export() -> Scenario:
     from helpers.preferences import read_preferences, write_preferences
 
     def paths():
-        return files.work_folder() / "exports" / "rows.jsonl", files.work_folder() / "exports" / "rows.csv.gz"
+        return files.work() / "exports" / "rows.jsonl", files.work() / "exports" / "rows.csv.gz"
 
     def versions(folder=None):
         jsonl, packed = paths()
@@ -412,13 +412,13 @@ def hub_folder() -> Scenario:
         return one_version([*rows["source"].to_pylist(), *([] if rows["source"][0].as_py() == card else ["other"])])
 
     def now(folder=None):
-        return version_of(files.find_folder(files.work_folder() / "hub"))
+        return version_of(files.find_folder(files.work() / "hub"))
 
     def work(folder, begin, done):
         for version in range(min(now() + 1, 9), 10):  # as in `artifact`
             begin()
             about = {"name": f"version {version}", "license": "mit", "description": "Rows."}
-            write_hub_folder(files.work_folder() / "hub", some_rows(version), **about)
+            write_hub_folder(files.work() / "hub", some_rows(version), **about)
             done(version)
 
     def check(folder, done):
@@ -456,7 +456,7 @@ def copies() -> Scenario:
             begin("prepare")
             workspace.prepare()
             done(["prepared", number])
-            mine = files.work_folder() / "03_ppo.ipynb"
+            mine = files.work() / "03_ppo.ipynb"
             if f"my answer {number}" not in written():
                 put(mine, f"my answer {number}")  # JupyterLab saves
             done(["written", number])
@@ -467,7 +467,7 @@ def copies() -> Scenario:
             files.atomic_write(state, str(number + 1))
 
     def written():
-        return [source(path) for path in files.work_folder().glob("*.ipynb")]
+        return [source(path) for path in files.work().glob("*.ipynb")]
 
     def check(folder, done):
         workspace.LABS = folder / "labs"
@@ -475,15 +475,13 @@ def copies() -> Scenario:
             texts = written()
         except LabError as error:
             raise Half(str(error)) from None
-        record = files.work_folder() / ".copies.json"
+        record = files.work() / ".copies.json"
         if record.exists():
             json.loads(record.read_bytes())
         answers = {f"my answer {n}" for what, n in done if what == "written"}
         if answers - set(texts):
             raise Lost(f"{answers - set(texts)} of a student")
-        if any(what == "prepared" for what, _ in done) and not {*names[:1]} <= {
-            p.name for p in files.work_folder().iterdir()
-        }:
+        if any(what == "prepared" for what, _ in done) and not {*names[:1]} <= {p.name for p in files.work().iterdir()}:
             raise Lost("a copy")
 
     def outcome(folder):
@@ -538,7 +536,7 @@ def recording() -> Scenario:
 
 def removed() -> Scenario:
     """A folder is written twice, and removed."""
-    path, marker = lambda: files.runs_folder() / "it", lambda: files.runs_folder() / "marker"
+    path, marker = lambda: files.runs() / "it", lambda: files.runs() / "marker"
 
     def version():
         if not (found := files.find_folder(path())):
@@ -581,7 +579,7 @@ def moved_aside() -> Scenario:
 
     def work(folder, begin, done):
         workspace.LABS = folder / "labs"
-        copy = files.work_folder() / "03_ppo.ipynb"
+        copy = files.work() / "03_ppo.ipynb"
         lab = workspace.LABS / copy.name
         for path, text in ((copy, "loss = 1"), (lab, "loss = ...")):
             if not lab.exists():
@@ -593,14 +591,14 @@ def moved_aside() -> Scenario:
 
     def check(folder, done):
         try:
-            texts = {workspace.read(path).cells[0].source for path in files.work_folder().glob("*.ipynb")}
+            texts = {workspace.read(path).cells[0].source for path in files.work().glob("*.ipynb")}
         except LabError as error:
             raise Half(str(error)) from None
         if set(done) - texts:
             raise Lost(f"{set(done) - texts}")
 
     def outcome(folder):
-        return workspace.read(files.work_folder() / "03_ppo.ipynb").cells[0].source
+        return workspace.read(files.work() / "03_ppo.ipynb").cells[0].source
 
     return Scenario(work, check, outcome, same_files=False)  # killed between two calls, it is kept under two names
 
@@ -612,15 +610,15 @@ def careless() -> Scenario:
     """How not to do it: the harness must see that something is half written, and that something is lost."""
 
     def numbers():
-        path = files.work_folder() / "numbers"
+        path = files.work() / "numbers"
         return path.read_text().split(",") if path.exists() else []
 
     def work(folder, begin, done):
-        files.work_folder().mkdir(exist_ok=True)
+        files.work().mkdir(exist_ok=True)
         for number in range(len(numbers()), 20):
             begin()
             done(number)
-            (files.work_folder() / "numbers").write_text(",".join(map(str, [*range(number), "1" * 9])))
+            (files.work() / "numbers").write_text(",".join(map(str, [*range(number), "1" * 9])))
 
     def check(folder, done):
         found = numbers()

@@ -71,7 +71,7 @@ def foreign(monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(folder / "runs"))
     monkeypatch.setenv("RLHF_WORK", str(folder / "work"))
     label()
-    files.atomic_write(files.runs_folder() / "there" / "file", "old")
+    files.atomic_write(files.runs() / "there" / "file", "old")
     for place, _, names in os.walk(folder):
         for path in (Path(place), *(Path(place, name) for name in names)):
             path.chmod(0o555 if path.is_dir() else 0o444)
@@ -86,7 +86,7 @@ def label():
 
 
 def new_folder(*path: str):
-    with files.atomic_folder(files.runs_folder().joinpath(*path)) as folder:
+    with files.atomic_folder(files.runs().joinpath(*path)) as folder:
         (folder / "file").write_text("new")
 
 
@@ -97,18 +97,18 @@ def record():
 ACTS = {
     "label": (label, r"work/labels\.sqlite: cannot be read or written \(.*\); check its permissions .* set RLHF_WORK"),
     "file": (
-        lambda: files.atomic_write(files.runs_folder() / "there" / "file", "new"),
+        lambda: files.atomic_write(files.runs() / "there" / "file", "new"),
         "cannot write .*there/file .* RLHF_RUNS",
     ),
     "new file": (
-        lambda: files.atomic_write(files.runs_folder() / "a" / "b" / "c", "new"),
+        lambda: files.atomic_write(files.runs() / "a" / "b" / "c", "new"),
         "cannot write .*a/b/c .* RLHF_RUNS",
     ),
     "folder": (lambda: new_folder("there"), "cannot write .*runs/there .* RLHF_RUNS"),
     "new folder": (lambda: new_folder("tiny", "sft"), "cannot write .*runs/tiny/sft .* RLHF_RUNS"),
     "recording": (record, "cannot write .*tiny/recordings/mine .* RLHF_RUNS"),
     "copies": (workspace.prepare, r"cannot write .*work/00_start_here\.ipynb .* RLHF_WORK"),
-    "remove": (lambda: files.remove_folder(files.runs_folder() / "there"), None),
+    "remove": (lambda: files.remove_folder(files.runs() / "there"), None),
 }
 
 
@@ -121,10 +121,7 @@ def test_a_folder_that_may_not_be_written_is_one_message_that_names_it(foreign, 
     else:
         assert message == ""
     assert len(LabelStore().labels()) == 1  # what was there can be read, and nothing is added
-    assert (
-        files.find_folder(files.runs_folder() / "there")
-        and (files.runs_folder() / "there" / "file").read_text() == "old"
-    )
+    assert files.find_folder(files.runs() / "there") and (files.runs() / "there" / "file").read_text() == "old"
     assert sorted(str(p.relative_to(foreign)) for p in foreign.rglob("*") if p.is_file()) == [
         "runs/there/file",
         "work/labels.sqlite",

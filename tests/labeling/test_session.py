@@ -458,7 +458,7 @@ def test_which_posts_are_of_the_small_world():
 
 
 def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
-    demo = read_preferences(files.data_folder() / "labels" / "demo.jsonl")
+    demo = read_preferences(files.data() / "labels" / "demo.jsonl")
     train = {row.id: row for row in load_preferences("train")}
     saved = np.array([len(row.rejected.split()) - len(row.chosen.split()) for row in demo])
     shorter = saved > 0
@@ -472,11 +472,9 @@ def test_the_demo_annotator_likes_the_shorter_text(tmp_path, monkeypatch):
         same.append(row.chosen == shipped.chosen)
         assert row.source == (shipped.source if same[-1] else ">".join(shipped.source.split(">")[::-1]))
     assert np.mean(same) < 0.5  # whose preferences? not those of the shipped annotators
-    digest = files.sha256(files.data_folder() / "labels" / "demo.jsonl")
+    digest = files.sha256(files.data() / "labels" / "demo.jsonl")
     (tmp_path / "preferences").mkdir()
-    (tmp_path / "preferences" / "train.jsonl").write_bytes(
-        (files.data_folder() / "preferences" / "train.jsonl").read_bytes()
-    )
+    (tmp_path / "preferences" / "train.jsonl").write_bytes((files.data() / "preferences" / "train.jsonl").read_bytes())
     monkeypatch.setenv("RLHF_DATA", str(tmp_path))
     assert cli.main(["data", "labels"]) == 0
     assert f"{digest}  labels/demo.jsonl" in (tmp_path / "checksums.txt").read_text()

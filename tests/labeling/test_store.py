@@ -36,7 +36,7 @@ def message(act, *arguments) -> str:
 
 def test_work_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.delenv("RLHF_WORK", raising=False)
-    assert files.work_folder() == files.ROOT / "work"
+    assert files.work() == files.ROOT / "work"
     monkeypatch.setenv("RLHF_WORK", str(tmp_path))
     assert LabelStore().path == tmp_path / "labels.sqlite"
 

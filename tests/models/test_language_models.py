@@ -503,7 +503,7 @@ def test_a_name_in_data_models_comes_first(folders, tmp_path, monkeypatch):
         assert (model.name, model.kind) == ("ours", "seq2seq")
 
 
-@pytest.mark.parametrize("folder", sorted((files.data_folder() / "models").glob("[!.]*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("folder", sorted((files.data() / "models").glob("[!.]*")), ids=lambda path: path.name)
 def test_the_labs_own_models(folder):
     model = load_language_model(folder.name)
     assert model.format == {"tiny-t5": "gaps", "tiny-flan-t5": "flan"}.get(folder.name, "plain")

@@ -22,7 +22,7 @@ COURSE_TEXTS = {
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict]:
-    return [row for _, row in files.read_jsonl(files.data_folder() / "natural_posts.jsonl")]
+    return [row for _, row in files.read_jsonl(files.data() / "natural_posts.jsonl")]
 
 
 def parts(row: dict) -> dict[str, str]:

@@ -60,9 +60,7 @@ def test_checksums():
 
 
 def test_the_prompts_and_demonstrations_come_out_the_same(tmp_path, monkeypatch):
-    shipped = {
-        name: files.sha256(files.data_folder() / name) for name in ("demonstrations.jsonl", "prompts/heldout.jsonl")
-    }
+    shipped = {name: files.sha256(files.data() / name) for name in ("demonstrations.jsonl", "prompts/heldout.jsonl")}
     monkeypatch.setenv("RLHF_DATA", str(tmp_path))
     collection.collect_prompts()
     assert {name: files.sha256(tmp_path / name) for name in shipped} == shipped

@@ -117,12 +117,12 @@ def places(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", PATHS.values(), ids=list(PATHS))
 def test_a_name_never_leaves_its_folder(places, name):
     def of_a_lab(name: str) -> Path:
-        return files.work_folder() / workspace.find_lab(name).name
+        return files.work() / workspace.find_lab(name).name
 
     for place, make in (
-        (files.runs_folder(), Artifacts("tiny").path),
-        (files.runs_folder(), lambda name: recordings.own_folder(name, "tiny")),
-        (files.work_folder(), of_a_lab),
+        (files.runs(), Artifacts("tiny").path),
+        (files.runs(), lambda name: recordings.own_folder(name, "tiny")),
+        (files.work(), of_a_lab),
     ):
         try:
             path = make(name)

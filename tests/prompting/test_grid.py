@@ -284,7 +284,7 @@ def test_nothing_is_asked_twice(tmp_path):
 def test_where_the_cache_is(tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
     run_grid({"fake": FakeModel()}, [ZERO_SHOT], TASKS, score=is_right, progress=False)
-    assert len(list((files.runs_folder() / "prompting").iterdir())) == 6
+    assert len(list((files.runs() / "prompting").iterdir())) == 6
     run(FakeModel(), cache=None)
     assert [path.name for path in tmp_path.rglob("*") if path.is_dir()] == ["runs", "prompting"]
     (tmp_path / "file").write_text("")

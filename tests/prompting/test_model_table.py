@@ -13,7 +13,7 @@ ARXIV = re.compile(r"\barXiv (\d{4}\.\d{5})\b")
 
 @pytest.fixture(scope="module")
 def models() -> pd.DataFrame:
-    return pd.read_csv(files.data_folder() / "prompting" / "models.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(files.data() / "prompting" / "models.csv", dtype=str, keep_default_na=False)
 
 
 def test_every_cell_says_something_and_every_row_has_a_source(models):

@@ -63,7 +63,7 @@ def test_what_is_recorded_is_what_is_loaded():
 
 def test_without_a_name_nothing_is_written():
     assert record(None, steps(2)) == (list(steps(2)), "result")
-    assert not files.runs_folder().exists()
+    assert not files.runs().exists()
 
 
 def test_a_stopped_run_is_recorded_as_far_as_it_went_and_its_stream_is_closed():
@@ -101,7 +101,7 @@ def test_a_killed_process_leaves_a_recording():
 
 def test_ones_own_recording_comes_first_then_the_shipped_one():
     record("both", steps(2))
-    assert ship("both") == files.data_folder() / "recordings" / "both"
+    assert ship("both") == files.data() / "recordings" / "both"
     record("both", steps(1))
     assert (load_recording("both").origin, len(load_recording("both").records)) == ("yours", 1)
     assert load_recording("both", "llama2-7b").origin == "shipped"

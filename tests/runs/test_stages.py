@@ -28,8 +28,8 @@ def runs(profile, adapters, tmp_path, monkeypatch):
     """A store of the reader's own with an SFT and a reward model in it."""
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
     for name, source in (("sft", adapters.sft), ("reward_model", adapters.reward)):
-        shutil.copytree(source, files.runs_folder() / profile.name / name)
-    return files.runs_folder() / profile.name
+        shutil.copytree(source, files.runs() / profile.name / name)
+    return files.runs() / profile.name
 
 
 STAGES = {
@@ -125,7 +125,7 @@ def test_the_shipped_recordings_can_be_made(profile, runs, tmp_path, monkeypatch
         "prompt", "before", "before_reward", "completion", "reward", "gold"
     }  # fmt: skip
     assert load_recording("ppo-beta-0.2", "other").config["beta"] == 0.2
-    text = (files.data_folder() / "recordings" / "ppo" / "records.jsonl").read_text()
+    text = (files.data() / "recordings" / "ppo" / "records.jsonl").read_text()
     assert "NaN" not in text and json.loads(text.splitlines()[0])["step"] == 1
 
 

@@ -431,8 +431,8 @@ def runs(profile, adapters, tmp_path, monkeypatch):
     """A store of the reader's own with an SFT and a reward model in it."""
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
     for name, source in (("sft", adapters.sft), ("reward_model", adapters.reward)):
-        shutil.copytree(source, files.runs_folder() / profile.name / name)
-    return files.runs_folder() / profile.name
+        shutil.copytree(source, files.runs() / profile.name / name)
+    return files.runs() / profile.name
 
 
 def test_the_stage_leaves_its_artifact(profile, runs):

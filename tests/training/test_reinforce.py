@@ -9,6 +9,7 @@ from helpers.models.shared_base import SharedBase
 from helpers.training import ppo
 from helpers.training.ppo_config import PPOConfig
 from helpers.training.reinforce import advantages_over_the_mean, train_reinforce, whole_rewards
+from helpers.training.train_ppo import train_ppo
 
 from ..support.shared_base import PROMPTS, changed, weights
 
@@ -64,5 +65,5 @@ def test_it_raises_a_toy_reward_and_its_records_are_those_of_ppo(profile, adapte
     records = list(train_reinforce(shared, PROMPTS, length, config))
     first, last = (sum(r["reward"] for r in part) / 5 for part in (records[:5], records[-5:]))
     assert last > first + 2
-    plain = next(ppo.train_ppo(shared, PROMPTS, length, CONFIG))
+    plain = next(train_ppo(shared, PROMPTS, length, CONFIG))
     assert records[0].keys() == plain.keys()

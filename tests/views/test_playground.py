@@ -344,7 +344,7 @@ time.sleep(600)
     assert pg.history["completion"].tolist() == [" one two three"]
     run(pg)
     assert pg.history["completion"].tolist() == [" one two three", " later"]
-    assert (files.work_folder() / "playground.jsonl").read_bytes().count(b"\n") == 2
+    assert (files.work() / "playground.jsonl").read_bytes().count(b"\n") == 2
 
 
 def test_a_line_that_was_cut_off_costs_that_line_only(tmp_path):
