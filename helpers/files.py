@@ -1,18 +1,18 @@
-"""Files that are whole or absent: where things are, atomic writes, checksums, and the labs' kind of error.
+"""Files that are whole or absent: where they are, atomic writes, JSON lines, checksums; and the labs' error type.
 
-**Replacing a folder.** No portable call replaces a full folder in one step, so `atomic_folder` uses two
-renames, and names that say what is inside (all are siblings of `sft/`, on the same disk):
+**Replacing a folder.** No portable call replaces a full folder in one step. So `atomic_folder` uses two renames, and
+names that say what is inside (all are siblings of `sft/`, on the same disk):
 
     .sft.new-<stamp>    being written, or being deleted: nobody ever reads it
-    .sft.old-<stamp>    whole: the previous folder, moved aside for the instant of the swap
+    .sft.old-<stamp>    whole: the previous folder, moved aside during the swap
 
     1. write .new and flush it to disk    2. sft -> .old    3. .new -> sft    4. delete .old
 
-Killed before 2 or after 3, `sft` is there and whole. Killed between them, only `.old` is, and `find_folder`
-returns it: read folders through `find_folder`. There is no lock: a writer moves aside whatever it finds and
-moves its own folder in, again if another writer was quicker, so the last one wins. Every name is stamped with
-its process, and the next writer puts back or deletes what dead processes left. No kill can mix two versions;
-but a reader that is half way through a folder when a living writer replaces it can see files of both.
+Killed before 2 or after 3, `sft` is there and whole. Killed between them, only `.old` is, and `find_folder` returns
+it: read folders through `find_folder`. There is no lock: a writer moves aside whatever it finds and moves its own
+folder in, once more if another writer was quicker, so the last one wins. Every name is stamped with its process, and
+the next writer puts back or deletes what dead processes left. No kill can mix two versions. But a reader that is half
+way through a folder when a living writer replaces it can see files of both.
 """
 
 from __future__ import annotations
@@ -26,26 +26,30 @@ import re
 import shutil
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[1]
+SPLITS = ("train", "validation", "test")  # of posts, and of every set of preference pairs
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")  # files of weights that can run code when they are opened
+
+Origin = Literal["yours", "shipped"]  # made on this machine, or part of the repository
 
 
 def data() -> Path:
-    """What the repository ships: data/, or $RLHF_DATA (read at each call; a relative path starts at ROOT)."""
+    """The folder of what the repository ships: data/, or $RLHF_DATA (a relative path starts at ROOT)."""
     return _folder("data")
 
 
 def runs() -> Path:
-    """What the labs make: runs/, or $RLHF_RUNS."""
+    """The folder of what the labs make: runs/, or $RLHF_RUNS."""
     return _folder("runs")
 
 
 def work() -> Path:
-    """What the student makes, labels, copies of the labs and progress: work/, or $RLHF_WORK."""
+    """The folder of what the student makes (labels, copies of the labs, progress): work/, or $RLHF_WORK."""
     return _folder("work")
 
 
@@ -59,37 +63,37 @@ def _folder(name: str) -> Path:
 
 
 class LabError(Exception):
-    """Something in the user's data or set-up is not as it must be; the message says where and what to do."""
+    """An error in the user's data or set-up; the message says where it is and what to do."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook: in a notebook the message stands alone
         return [f"LabError: {self}"]
 
 
-# Control characters, line ends, marks that turn the direction of writing, halves of characters.
-UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# control characters, line ends, marks that change the direction of writing, lone surrogates
+INVISIBLE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _seen(text: str) -> str:
-    return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+def _escaped(text: str) -> str:
+    return INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def one_line(text: str, most: int = 80) -> str:
-    """A name from data as messages show it: on one line, with nothing that moves a terminal's cursor, and not long."""
-    text = _seen(text[: most + 1])
+    """A name from data as messages show it: on one line, without control characters, at most `most` characters."""
+    text = _escaped(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def is_broken_text(text: str) -> bool:
-    """Whether the text holds half of a character (a lone surrogate), which no file and no tokenizer takes."""
+    """Whether the text holds a lone surrogate (half of a character), which no file and no tokenizer takes."""
     return not text.isascii() and SURROGATE.search(text) is not None
 
 
 def shown(path: Path | str) -> str:
-    """The path as messages show it: relative to the repository if it lies inside, on one line, and not endless."""
+    """The path as messages show it: relative to the repository if it is inside, on one line, at most 400 characters."""
     path = Path(path)
     text = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
-    text = _seen(text)
+    text = _escaped(text)
     return text if len(text) <= 400 else f"{text[:100]}...{text[-297:]}"
 
 
@@ -99,8 +103,10 @@ def shown(path: Path | str) -> str:
 def atomic_write(path: Path | str, content: bytes | str) -> None:
     """Write a file so that, killed at any moment, a reader finds the old content or the new.
 
-    Text becomes UTF-8. Raises LabError if the disk is full or the place cannot be written; the old file then
-    stays as it was.
+    Text becomes UTF-8.
+
+    Raises:
+        LabError: If the disk is full or the place cannot be written; the old file then stays as it was.
     """
     path = Path(path).absolute()
     with _explained(path):
@@ -118,10 +124,15 @@ def atomic_write(path: Path | str, content: bytes | str) -> None:
 
 @contextmanager
 def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Yield an empty folder to fill; it takes the place of `path`, whole, when the body has ended.
+    """Write a folder so that, killed at any moment, a reader finds the old one or the new, whole.
 
-    If the body raises, or the process is killed at any moment, the old folder stays (see the module's
-    docstring). Raises LabError if the disk is full or the place cannot be written.
+    If the body raises an error, the old folder stays. The module's docstring says how it is done.
+
+    Yields:
+        An empty folder to fill, which replaces `path` when the body has ended.
+
+    Raises:
+        LabError: If the disk is full or the place cannot be written.
     """
     path = Path(path).absolute()
     if os.path.isfile(path):  # one look: between two, another writer's swap could move a folder away
@@ -143,7 +154,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
 
 def find_folder(path: Path | str) -> Path | None:
-    """Where the folder that `atomic_folder(path)` last made is, whole; None if there is none. Only looks."""
+    """Where the folder that `atomic_folder(path)` made last is, whole; None if there is none. Changes nothing."""
     path = Path(path).absolute()
     for attempt in range(1000):
         if os.path.isdir(path):  # which, unlike Path's own, is False for a name that cannot be
@@ -157,8 +168,17 @@ def find_folder(path: Path | str) -> Path | None:
     return None
 
 
+def find_own_or_shipped(own: Path, shipped: Path | None) -> tuple[Path, Origin] | None:
+    """The folder to use: the reader's own if there is one, else the shipped one; None if there is neither."""
+    if folder := find_folder(own):
+        return folder, "yours"
+    if shipped and (folder := find_folder(shipped)):
+        return folder, "shipped"
+    return None
+
+
 def remove_folder(path: Path | str) -> None:
-    """Delete the folder that `atomic_folder(path)` made, and what dead writers of it left; nothing if there is none.
+    """Delete the folder that `atomic_folder(path)` made, if any, and what dead writers of it left.
 
     Killed at any moment, a reader finds the folder whole or finds none: no half of it, and no older one.
     """
@@ -168,8 +188,8 @@ def remove_folder(path: Path | str) -> None:
         _discard(path, path)
 
 
-def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
-    """Write one JSON object a line, atomically; equal rows give equal bytes (UTF-8)."""
+def write_jsonl(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object per line, atomically; equal rows give equal bytes (UTF-8)."""
     atomic_write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
@@ -210,7 +230,7 @@ def _sweep(path: Path) -> None:
 
 
 def _discard(leftover: Path, path: Path) -> None:
-    """Delete, under a `.new` name: what is half deleted must not look whole."""
+    """Delete it under a `.new` name: what is half deleted must not look whole."""
     with suppress(OSError):
         if leftover.is_dir():
             doomed = _sibling(path, "new")
@@ -225,7 +245,7 @@ _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def _sibling(path: Path, kind: str) -> Path:
-    """A name for a new one. Of those moved aside the last sorts last, also where the clock was set back meanwhile."""
+    """A name for a new sibling. The last one moved aside sorts last, even if the clock was set back."""
     olds = _leftovers(path, "old") if kind == "old" else []
     stamp = max([time.time_ns(), *(int(old.name.rsplit("-", 3)[1]) + 1 for old in olds)])
     return path.with_name(f".{path.name}.{kind}-{stamp:020d}-{_HOST}-{os.getpid()}")
@@ -239,7 +259,7 @@ def _leftovers(path: Path, kind: str) -> list[Path]:
 
 
 def _is_dead(leftover: Path) -> bool:
-    """Whether the process that made it is gone. Those of another machine are taken to be alive."""
+    """Whether the process that made it has ended. Those of another machine count as alive."""
     import psutil  # os.kill(pid, 0), the usual way, ends the process on Windows
 
     _, host, pid = leftover.name.rsplit("-", 2)
@@ -267,7 +287,7 @@ def _explained(path: Path) -> Iterator[None]:
     except LabError:
         raise
     except Exception as error:
-        code = getattr(error, "errno", None)
+        code: int | None = getattr(error, "errno", None)
         place = re.sub(rf"\.([^/\\]+)\.new-{_STAMP}", r"\1", shown(path))  # a file in a folder that is being written
         # safetensors and torch raise errors of their own, which hold the system's only as text
         if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
@@ -277,7 +297,7 @@ def _explained(path: Path) -> Iterator[None]:
             ) from None
         if code is None and "Read-only file system" in str(error):
             code = errno.EROFS
-        if _is_refusal(code, getattr(error, "filename", None), path):
+        if code is not None and _is_refusal(code, getattr(error, "filename", None), path):
             name = "RLHF_WORK" if path.is_relative_to(work()) else "RLHF_RUNS"
             raise LabError(
                 f"cannot write {place} ({os.strerror(code)}): close programs that hold it, change its "
@@ -295,11 +315,10 @@ def _is_encodable(path: Path) -> bool:
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
-def _is_refusal(code: int | None, where: str | int | None, path: Path) -> bool:
-    """Whether the system refuses to write there, or no file can be there: at `path` or beside it, or in a folder
-    above, which is to be made.
+def _is_refusal(code: int, where: str | int | None, path: Path) -> bool:
+    """Whether the system refuses to write at `path`, beside it, or in a folder above that is to be made.
 
-    Writing into a file that is open names no place; then it is the disk that refuses.
+    Writing into an open file names no place (`where` is None): then it is the disk that refuses.
     """
     if where is None:
         return code == errno.EROFS
@@ -309,11 +328,11 @@ def _is_refusal(code: int | None, where: str | int | None, path: Path) -> bool:
 
 # ---------------------------------------------------------------------------------------------- reading
 
-LONGEST_LINE = 32 * 2**20  # bytes; a row has a few thousand, and what is longer is no file of rows
+LONGEST_LINE = 32 * 2**20  # bytes; a row has a few thousand, so a file with a longer line is no file of rows
 
 
 class BadLine(ValueError):
-    """A line that holds no JSON, and what to do. kind: "not UTF-8" or "not JSON"."""
+    """A line that holds no JSON, and what to do about it; `kind` is "not UTF-8" or "not JSON"."""
 
     def __init__(self, kind: str, problem: str) -> None:
         super().__init__(problem)
@@ -321,7 +340,11 @@ class BadLine(ValueError):
 
 
 def parse_line(line: bytes) -> Any:
-    """The JSON value on a line. Raises BadLine, which names the column or byte."""
+    """The JSON value on a line.
+
+    Raises:
+        BadLine: If there is none; it names the column or byte.
+    """
     try:
         return json.loads(line.decode())
     except UnicodeDecodeError as error:
@@ -337,11 +360,12 @@ def parse_line(line: bytes) -> Any:
         raise BadLine("not JSON", "invalid JSON: a number is too long, or brackets are too deep") from None
 
 
-def read_jsonl(path: Path | str) -> list[tuple[int, dict]]:
-    """Read a file of one JSON object a line: (line number from 1, object) pairs. Blank lines are skipped.
+def read_jsonl(path: Path | str) -> list[tuple[int, dict[str, Any]]]:
+    """Read a file of one JSON object per line: (line number from 1, object) pairs. Blank lines are skipped.
 
-    Raises LabError, naming file, line and column or byte, if it is missing, empty, not UTF-8 or not JSON, or if a line
-    is longer than LONGEST_LINE.
+    Raises:
+        LabError: If the file is missing, empty, not UTF-8 or not JSON, or if a line is longer than LONGEST_LINE; it
+            names file, line, and column or byte.
     """
     path = Path(path)
     try:
@@ -379,11 +403,17 @@ def sha256(path: Path | str) -> str:
 
 
 def verify_checksums(only: Path | str | Iterable[Path | str] | None = None, listing: Path | None = None) -> list[Path]:
-    """Compare files with a listing in sha256sum's format and return those that were compared.
+    """Compare files with a listing in sha256sum's format.
 
-    only: a folder (all listed files in it) or the files to compare; default: every listed file.
-    listing: default `data/checksums.txt`; its paths start at its own folder.
-    Raises LabError that names every file that is missing, changed or (if asked for by name) not listed.
+    Args:
+        only: A folder (all listed files in it) or the files to compare; by default every listed file.
+        listing: By default `data/checksums.txt`; its paths start at its own folder.
+
+    Returns:
+        The files that were compared.
+
+    Raises:
+        LabError: Naming every file that is missing, changed or (if asked for by name) not listed.
     """
     listing = (listing or data() / "checksums.txt").absolute()
     if not listing.is_file():

@@ -1,0 +1,1 @@
+"""For classes: checking machines and labs, students' copies, grading, and setting up with no network."""

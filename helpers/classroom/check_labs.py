@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -40,10 +41,14 @@ SILENT = logging.Logger("check-labs", logging.CRITICAL)  # what a client would l
 
 @dataclass(frozen=True)
 class Claim:
-    """A printed line "...: True" or "...: False", in cell `In [cell]`.
+    """A printed line "...: True" or "...: False".
 
-    stored: what the same line says in the notebook as it was stored; None if it is not there. Some are false on
-    purpose ("The order of texts changed: False").
+    Attributes:
+        cell: it stands below `In [cell]`.
+        text: the line up to the colon.
+        holds: whether it says True.
+        stored: what the same line says in the notebook as it was stored; None if it is not there. Some are false on
+            purpose ("The order of texts changed: False").
     """
 
     cell: int
@@ -61,9 +66,15 @@ class Claim:
 class Result:
     """What came of one lab. Cells are numbered as in `In [n]`.
 
-    reason: cell and error of a lab that failed; empty for one that ran to its end.
-    seconds: of all cells, without the start of the kernel. peak_memory: of the kernel and the processes that it
-    started, MiB resident, measured five times a second. exercises: cells that end with a check.
+    Attributes:
+        lab: the notebook's name.
+        reason: cell and error of a lab that failed; empty for one that ran to its end.
+        seconds: of all cells, without the start of the kernel.
+        slowest_cell: its number; None if no cell ran.
+        slowest_seconds: of that cell.
+        peak_memory: of the kernel and the processes that it started, MiB resident, measured five times a second.
+        claims: that the lab printed, in order.
+        exercises: how many cells end with a check.
     """
 
     lab: str
@@ -77,10 +88,12 @@ class Result:
 
     @property
     def ok(self) -> bool:
+        """Whether the lab ran to its end."""
         return not self.reason
 
     @property
     def claims_false(self) -> list[Claim]:
+        """The claims that do not hold."""
         return [claim for claim in self.claims if not claim.holds]
 
 
@@ -144,9 +157,15 @@ def execute(
     on_cell: Callable[[], object] = lambda: None,
     on_tick: Callable[[], object] = lambda: None,
 ) -> Result:
-    """Run one notebook in a kernel with the given working folder and environment. What it does wrong is in the result.
+    """Run one notebook in a kernel of its own. What it does wrong is in the result.
 
-    on_cell is called after each cell, on_tick some times a second.
+    Args:
+        path: the notebook, which is not changed.
+        folder: the kernel's working folder.
+        env: the kernel's environment.
+        limit: seconds that one cell may take.
+        on_cell: called after each cell.
+        on_tick: called some times a second.
     """
     try:
         notebook = read(path)
@@ -155,7 +174,9 @@ def execute(
     stored = {claim.text: claim.holds for claim in _claims(notebook)}
     for cell in _code_cells(notebook):
         cell.outputs, cell.execution_count = [], None  # after a failure they would count as new
-    sources, starts, ends = [], [], []
+    sources: list[str] = []
+    starts: list[float] = []
+    ends: list[float] = []
 
     def begin(cell: NotebookNode, **_) -> None:
         sources.append(cell.source)
@@ -167,13 +188,13 @@ def execute(
 
     hooks = {"on_cell_execute": begin, "on_cell_executed": end}
     client = client_for(notebook, limit, shutdown_kernel="immediate", log=SILENT, **hooks)
-    memory, error = _run(client, on_tick, cwd=str(folder), env=env, cleanup_kc=True)
+    memory, failure = _run(client, on_tick, cwd=str(folder), env=env, cleanup_kc=True)
     ends += [time.monotonic()] * (len(starts) - len(ends))  # of a cell that was stopped
     seconds = [end - start for start, end in zip(starts, ends, strict=True)]
     where = place(len(sources), sources[-1]) if sources else "before the first cell"
     return Result(
         lab=path.stem,
-        reason=f"{where}: {problem(error, limit)}" if error else "",
+        reason=f"{where}: {problem(failure, limit)}" if failure else "",
         seconds=round(sum(seconds), 1),
         slowest_cell=seconds.index(max(seconds)) + 1 if seconds else None,
         slowest_seconds=round(max(seconds, default=0.0), 1),
@@ -183,7 +204,7 @@ def execute(
     )
 
 
-def _run(client: NotebookClient, on_tick: Callable[[], object], **options) -> tuple[int, Exception | None]:
+def _run(client: NotebookClient, on_tick: Callable[[], object], **options: Any) -> tuple[int, BaseException | None]:
     """Execute in a thread, and watch: (peak memory of the kernel, bytes; what ended the execution early)."""
     manager, peak = client.km, 0
 

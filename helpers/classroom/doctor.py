@@ -53,7 +53,7 @@ def check(profile: str | Profile | None = None) -> list[Check]:
     """Examine this machine for one profile (default: the one in use).
 
     Returns:
-        the checks, in the order of a set-up: Python first, results last.
+        The checks, in the order of a set-up: Python first, results last.
 
     Raises:
         LabError: the profile is unknown.
@@ -86,7 +86,7 @@ def welcome(profile: str | Profile | None = None) -> list[Check]:
     What is in order prints its name alone, so that this prints the same on every machine where all is well.
 
     Returns:
-        the checks, as `check` does.
+        The checks, as `check` does.
 
     Raises:
         LabError: the profile is unknown.
@@ -243,7 +243,7 @@ def _ppo(profile: Profile) -> Iterator[Check]:
     if shape is None:
         yield Check("PPO memory", "ok", f"estimated once {profile.base} has been downloaded")
         return
-    parts = costs.memory(profile, shape, microbatch=config.microbatch_size)
+    parts = costs.memory(profile, shape, microbatch=config.microbatch_size or config.minibatch_size)
     listed = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items())
     held, times = sum(parts.values()), []
     yield Check("PPO memory", "ok", f"{held / GB:.1f} GB of the GPU's, estimated: {listed}")

@@ -23,23 +23,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import psutil
 from IPython.core.inputtransformer2 import TransformerManager
 
 from ..exercises import check
-from ..exercises.catalog import EXERCISES, LABS, of_lab
+from ..exercises.aliases import ALIASES, current_name
+from ..exercises.catalog import EXERCISES, LABS
 from ..files import LabError, atomic_write, shown
 from .notebooks import read
 from .sandbox import confine
 
-SECONDS = 20.0  # for one exercise, in case its own limit (`exercises.checking`) cannot end it
-STARTING = 120.0  # seconds for the process to import everything
+SECONDS = 20.0  # of processor time for one exercise, in case its own limit (`exercises.checking`) cannot end it
+STARTING = 120.0  # seconds of processor time for the process to import everything
+PATIENCE = 4  # how many times a limit may last while the process gets too little of the processor, or sleeps
 # Where there is fork, one server imports everything once, and a notebook's process costs nothing.
-PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 if sys.platform == "linux":
+    PROCESSES = multiprocessing.get_context("forkserver")
     PROCESSES.set_forkserver_preload(["helpers.classroom.grading"])
+else:
+    PROCESSES = multiprocessing.get_context("spawn")
 MEMORY = 3000  # MiB of one notebook's process
 LOG = 2**20  # bytes of verdicts that are read: an answer can write there as well
 STATUSES = ("right", "wrong", "todo", "timeout")
@@ -50,7 +54,17 @@ CHECKED = re.compile(r"^(\w+)\s*=\s*check\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Grade:
-    """One line of the table. result: right, wrong, todo, timeout, absent (no such cell), or broken (no notebook)."""
+    """One line of the table.
+
+    Attributes:
+        student: the folder's or the notebook's name.
+        notebook: its path within the graded folder.
+        lab: its number; empty if the notebook is broken.
+        exercise: its name of today; empty if the notebook is broken.
+        result: right, wrong, todo, timeout, absent (no such cell), or broken (no notebook).
+        misconception: the key of a known mistake.
+        message: what the student reads, or what is broken.
+    """
 
     student: str
     notebook: str
@@ -61,12 +75,29 @@ class Grade:
     message: str = ""
 
 
+class _Finding(NamedTuple):
+    """What came of one exercise: a Grade's result, message and misconception."""
+
+    result: str
+    message: str
+    misconception: str = ""
+
+
 def grade(folder: Path | str, *, seconds: float = SECONDS, memory: int = MEMORY) -> Iterator[Grade]:
     """Grade every notebook below `folder`, a line for each exercise of its lab.
 
     The student is the folder directly below `folder` in which a notebook lies, or the notebook's own name.
-    seconds: without any verdict, after which the exercise at hand is ended; memory: MiB for a notebook's process.
-    Raises LabError if there is no notebook.
+
+    Args:
+        folder: of notebooks.
+        seconds: without any verdict, after which the exercise at hand is ended.
+        memory: MiB for a notebook's process.
+
+    Yields:
+        A line as soon as its notebook is graded.
+
+    Raises:
+        LabError: there is no notebook.
     """
     folder = Path(folder)
     paths = sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -111,9 +142,9 @@ def summary(grades: Sequence[Grade]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _printable(text: str | None) -> str | None:
+def _printable(text: str) -> str:
     """Without halves of characters, which no file takes: in names of folders, and in what an answer raises."""
-    return text and text.encode("utf-8", "backslashreplace").decode()
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _no_formula(cell: str) -> str:
@@ -133,49 +164,48 @@ def _grade_notebook(path: Path, student: str, shown_as: str, seconds: float, mem
     except LabError as error:
         yield Grade(student, shown_as, "", "", "broken", "", str(error))
         return
-    lab = next((lab for lab in LABS if any(e.name in cells for e in of_lab(lab)[0])), None)
+    lab = next((name for name, lab in LABS.items() if any(e.name in cells for e in lab.exercises)), None)
     if lab is None:
         yield Grade(student, shown_as, "", "", "broken", "", "it holds no exercise of any lab")
         return
-    names = [exercise.name for exercise in of_lab(lab)[0]]
-    verdicts = _verdicts(path, [name for name in names if name in cells], seconds, memory)
+    names = [exercise.name for exercise in LABS[lab].exercises]
+    findings = _findings(path, [name for name in names if name in cells], seconds, memory)
     for name in names:
-        verdict = verdicts.get(name, {"status": "absent", "message": "the cell with its check is gone"})
-        yield Grade(
-            student, shown_as, lab, name, verdict["status"], verdict.get("misconception") or "", verdict["message"]
-        )
+        found = findings.get(name, _Finding("absent", "the cell with its check is gone"))
+        yield Grade(student, shown_as, lab, name, found.result, found.misconception, found.message)
 
 
-def _verdicts(path: Path, names: list[str], seconds: float, memory: int) -> dict[str, dict]:
-    """The verdict of each exercise. A process that hangs, grows or dies is one exercise's fault; the rest go on."""
-    verdicts: dict[str, dict] = {}
-    while remaining := [name for name in names if name not in verdicts]:
+def _findings(path: Path, names: list[str], seconds: float, memory: int) -> dict[str, _Finding]:
+    """What came of each exercise. A process that hangs, grows or dies is one exercise's fault; the rest go on."""
+    findings: dict[str, _Finding] = {}
+    while remaining := [name for name in names if name not in findings]:
         with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as private:
             log = Path(private) / "verdicts.jsonl"
             with log.open("w+b") as opened:  # kept open: whatever an answer does to the name, this stays the file
                 reason = _run(path, remaining, log, opened, Path(private), seconds, memory)
                 opened.seek(0)
-                rows = map(_verdict, opened.read(LOG).splitlines())
-        verdicts |= {row["name"]: row for row in rows if row and row["name"] in names}
-        unjudged = [name for name in remaining if name not in verdicts]
+                rows = [row for row in map(_logged, opened.read(LOG).splitlines()) if row]
+        findings |= {name: finding for name, finding in rows if name in names}
+        unjudged = [name for name in remaining if name not in findings]
         if reason is None:
-            verdicts |= {name: {"status": "absent", "message": "its check was not reached"} for name in unjudged}
+            findings |= dict.fromkeys(unjudged, _Finding("absent", "its check was not reached"))
         elif unjudged:
-            status = "timeout" if reason.startswith("no verdict") else "wrong"
-            verdicts[unjudged[0]] = {"status": status, "message": reason}
-    return verdicts
+            findings[unjudged[0]] = _Finding("timeout" if reason.startswith("no verdict") else "wrong", reason)
+    return findings
 
 
-def _verdict(line: bytes) -> dict | None:
-    """A line of the log, or None if it is none of `check`'s."""
+def _logged(line: bytes) -> tuple[str, _Finding] | None:
+    """Exercise and verdict of a line of the log, or None if it is none of `check`'s."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
     texts = ("name", "status", "message")
     is_one = isinstance(row, dict) and all(isinstance(row.get(key), str) for key in texts)
-    is_one = is_one and row["status"] in STATUSES and isinstance(row.get("misconception"), str | None)
-    return {key: _printable(row.get(key)) for key in (*texts, "misconception")} if is_one else None
+    if not (is_one and row["status"] in STATUSES and isinstance(row.get("misconception"), str | None)):
+        return None
+    name, status, message, misconception = (_printable(row.get(key) or "") for key in (*texts, "misconception"))
+    return name, _Finding(status, message, misconception)
 
 
 def _run(
@@ -185,14 +215,16 @@ def _run(
     child = PROCESSES.Process(target=_main, args=(path.resolve(), names, log, private), daemon=True)
     child.start()
     process = psutil.Process(child.pid)
-    size, since = 0, time.monotonic()
-    end = since + STARTING + seconds * (len(names) + 1)  # however busily it writes to the log
+    start = written_at = _Clock.of(process)
+    size = 0
+    whole = STARTING + seconds * (len(names) + 1)  # however busily it writes to the log
     try:
         while child.exitcode is None:
             child.join(0.02)
             if (written := os.fstat(opened.fileno()).st_size) != size:
-                size, since = written, time.monotonic()
-            if time.monotonic() > min(end, since + (seconds if size else STARTING)):
+                size, written_at = written, _Clock.of(process)
+            now = _Clock.of(process)
+            if now.is_beyond(whole, start) or now.is_beyond(seconds if size else STARTING, written_at):
                 return f"no verdict within {seconds:g} s"
             if (used := _memory(process)) > memory:
                 return f"it used {used:.0f} MiB of memory, more than {memory}"
@@ -200,6 +232,28 @@ def _run(
     finally:
         _kill(process)
         child.join()
+
+
+class _Clock(NamedTuple):
+    """Seconds at which a process stands: of the world, and of processor time of it and its children."""
+
+    wall: float
+    processor: float
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> _Clock:
+        """What it shows now."""
+        used = 0.0
+        with contextlib.suppress(psutil.Error):
+            for one in [process, *process.children(recursive=True)]:
+                times = one.cpu_times()
+                used += times.user + times.system
+        return cls(time.monotonic(), used)
+
+    def is_beyond(self, limit: float, since: _Clock) -> bool:
+        """Whether the limit is over: in both times, or so many times over while the process has little or sleeps."""
+        wall = self.wall - since.wall
+        return wall > limit and (self.processor - since.processor > limit or wall > PATIENCE * limit)
 
 
 def _memory(process: psutil.Process) -> float:
@@ -219,9 +273,14 @@ def _kill(process: psutil.Process) -> None:
 
 
 def exercise_cells(path: Path | str) -> dict[str, tuple[str, dict[str, ast.stmt]]]:
-    """Exercise -> its cell's code, and the imports, functions and constants that stand before it, by name.
+    """The cells of a notebook that check an exercise. Cells that do not parse define nothing.
 
-    Cells that do not parse define nothing. Raises LabError if the file is no notebook.
+    Returns:
+        Name of the exercise today -> its cell's code, and the imports, functions and constants that stand before it,
+        by name. The cell may call the exercise by a former name.
+
+    Raises:
+        LabError: the file is no notebook.
     """
     found: dict[str, tuple[str, dict[str, ast.stmt]]] = {}
     defined: dict[str, ast.stmt] = {}
@@ -233,7 +292,7 @@ def exercise_cells(path: Path | str) -> dict[str, tuple[str, dict[str, ast.stmt]
             statements = ast.parse(code).body
         except UNPARSABLE:
             code, statements = cell.source, []
-        for name in CHECKED.findall(code):
+        for name in map(current_name, CHECKED.findall(code)):
             if name in EXERCISES:
                 found[name] = (code, dict(defined))
         for statement in statements:
@@ -257,16 +316,19 @@ def _defines(statement: ast.stmt) -> list[str]:
 
 def _check(code: str, defined: dict[str, ast.stmt]) -> None:
     """Run an exercise's cell with what it uses, directly or through what it uses."""
-    namespace: dict = {"__name__": "__main__", "check": check}
+    namespace: dict[str, Any] = {"__name__": "__main__", "check": check}
     namespace |= {name: exercise.reference for name, exercise in EXERCISES.items()}
-    needed, todo = [], [ast.parse(code)]
+    namespace |= {former: namespace[name] for former, name in ALIASES.items() if name in EXERCISES}
+    needed: list[ast.stmt] = []
+    todo: list[ast.AST] = [ast.parse(code)]
     while todo:
         for node in ast.walk(todo.pop()):
             statement = defined.get(node.id) if isinstance(node, ast.Name) else None
             if statement is not None and statement not in needed:
                 needed.append(statement)
                 todo.append(statement)
-    checks = {name for name in EXERCISES if name in defined}  # an earlier exercise's own function is not relied on
+    # An earlier exercise's own function is not relied on.
+    checks = {name for name in defined if current_name(name) in EXERCISES}
     for statement in sorted(needed, key=list(defined.values()).index):
         if not (isinstance(statement, ast.FunctionDef) and statement.name in checks):
             exec(compile(ast.Module([statement], []), "<notebook>", "exec"), namespace)

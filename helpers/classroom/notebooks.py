@@ -5,6 +5,8 @@ again and compares. Whatever differs between two good runs (widget ids, timings,
 to both. The patterns that nbval blanks (tests/nbval_sanitize.cfg) are blanked here as well.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from functools import cache
@@ -19,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from helpers.files import ROOT, LabError, atomic_write, is_broken_text, shown
+from ..files import ROOT, LabError, atomic_write, is_broken_text, shown
 
 CELL_TIMEOUT = 300  # seconds; nbval's limit in the Makefile is the same
 
@@ -51,7 +53,11 @@ def execute_and_normalize(path: str | Path, timeout: int = CELL_TIMEOUT) -> bool
 
 
 def read(path: str | Path) -> NotebookNode:
-    """Read a notebook (nbformat 4). Raises LabError if it cannot be read as one."""
+    """Read a notebook (nbformat 4).
+
+    Raises:
+        LabError: there is no such file, or it is no notebook.
+    """
     try:
         notebook = nbformat.read(path, as_version=4)
         problem = _shape_problem(notebook)
@@ -82,7 +88,7 @@ def _shape_problem(notebook: NotebookNode) -> str:
 
 
 def _list(node: NotebookNode, name: str) -> list[NotebookNode]:
-    """The list of objects under that name, empty if there is none. Raises ValueError if it is something else."""
+    """The list of objects under that name, empty if there is none; ValueError if it is something else."""
     found = node.setdefault(name, [])
     if not isinstance(found, list) or not all(isinstance(part, NotebookNode) for part in found):
         raise ValueError(f"its {name} are no list of objects")
@@ -103,7 +109,13 @@ def _is_output(output: NotebookNode) -> bool:
 
 
 def client_for(notebook: NotebookNode, timeout: int, **options: Any) -> NotebookClient:
-    """The client that executes a notebook in this Python. timeout: seconds that one cell may take."""
+    """The client that executes a notebook in this Python.
+
+    Args:
+        notebook: outputs are put into it.
+        timeout: seconds that one cell may take.
+        **options: further ones of NotebookClient.
+    """
     return NotebookClient(
         notebook,
         # Without kernel folders, "python3" is the Python that runs this, whatever else is installed.
@@ -116,7 +128,7 @@ def client_for(notebook: NotebookNode, timeout: int, **options: Any) -> Notebook
     )
 
 
-def problem(error: Exception, timeout: int) -> str:
+def problem(error: BaseException, timeout: int) -> str:
     """What made an execution end early, in one line."""
     match error:
         case CellExecutionError():
@@ -151,7 +163,9 @@ def normalized_text(notebook: NotebookNode) -> str:
 
 def normalize(notebook: NotebookNode) -> NotebookNode:
     """A copy with only what its author wrote and what every run of it repeats; idempotent."""
-    cells, seen, count = [], set(), 0
+    cells: list[NotebookNode] = []
+    seen: set[str] = set()
+    count = 0
     for cell in notebook.cells:
         clean = NotebookNode(
             id=_unused_id(cell, seen),

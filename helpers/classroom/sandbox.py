@@ -33,7 +33,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def confine(folder: Path) -> None:
-    """From now on this process may write below `folder` only, and no more processes, signals or network.
+    """Confine this process: from now on it may write below `folder` only, and no more processes, signals or network.
 
     What is refused raises PermissionError where it is asked for. It cannot be taken back.
     """

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from ..files import ROOT, LabError, atomic_write
 
@@ -73,12 +74,13 @@ def build(folder: Path, system: str | None = None, python: str | None = None, cp
     """Download every wheel into `folder` and write its README.md and SHA256SUMS. What is there already stays.
 
     Args:
+        folder: made if it is not there.
         system: a key of SYSTEMS; default: this computer's.
         python: as "3.12" or "3.12.4"; default: the one that runs this. Some packages ask for a late patch release.
         cpu: take PyTorch's builds without CUDA.
 
     Returns:
-        what is still missing, as requirements: empty if the folder is complete.
+        What is still missing, as requirements: empty if the folder is complete.
 
     Raises:
         LabError: pip could not download something; pip's own words stand above.
@@ -123,9 +125,10 @@ def _download(folder: Path, wanted: list[str], system: str | None, python: str, 
 
 def environment(system: str | None, python: str) -> dict[str, str]:
     """What a requirement's marker sees on that system."""
+    here = {name: str(value) for name, value in default_environment().items()}
     changed = SYSTEMS[system][1] if system else {}
     return {
-        **default_environment(),
+        **here,
         **changed,
         "python_version": ".".join(python.split(".")[:2]),
         "python_full_version": python,
@@ -135,14 +138,23 @@ def environment(system: str | None, python: str) -> dict[str, str]:
 def missing(folder: Path, env: dict[str, str], roots: Iterable[str] | None = None) -> list[str]:
     """Requirements that the wheels of `folder` do not meet, from the project's own (or `roots`) downwards.
 
-    Only what is asked for counts: an extra's requirements where somebody asks for that extra. Raises LabError for a
-    file that is no wheel.
+    Only what is asked for counts: an extra's requirements where somebody asks for that extra.
+
+    Args:
+        folder: with the wheels.
+        env: what markers see, as from `environment`.
+        roots: requirements to begin with; default: `pinned()`.
+
+    Raises:
+        LabError: a file is no wheel.
     """
-    wheels = {}
+    wheels: dict[NormalizedName, list[tuple[Version, Path]]] = {}
     for path in sorted(folder.glob("*.whl")):
-        name, version, *_ = parse_wheel_filename(path.name)
-        wheels.setdefault(name, []).append((version, path))
-    unmet, seen, asked = {}, set(), [Requirement(text) for text in (pinned() if roots is None else roots)]
+        wheel, version, *_ = parse_wheel_filename(path.name)
+        wheels.setdefault(wheel, []).append((version, path))
+    unmet: dict[NormalizedName, str] = {}
+    seen: set[tuple[NormalizedName, str]] = set()
+    asked = [Requirement(text) for text in (pinned() if roots is None else roots)]
     while asked:
         requirement = asked.pop()
         name = canonicalize_name(requirement.name)

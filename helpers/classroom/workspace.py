@@ -7,7 +7,6 @@ of the sources that each copy was made from; where that is lost, the copy is kep
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sys
@@ -37,7 +36,11 @@ SAYS: dict[State, str] = {
 
 
 def find_lab(name: str) -> Path:
-    """The repository's lab of that name: "03", "03_ppo", "ppo", a file's name or path. LabError if there is none."""
+    """The repository's lab of that name: "03", "03_ppo", "ppo", a file's name or path.
+
+    Raises:
+        LabError: there is none, or more than one.
+    """
     wanted = Path(name).name.removesuffix(".ipynb")
     labs = all_labs()
     exact = [lab for lab in labs if wanted in (lab.stem, *lab.stem.split("_", 1))]
@@ -48,7 +51,11 @@ def find_lab(name: str) -> Path:
 
 
 def all_labs() -> list[Path]:
-    """The repository's labs in their order. LabError if there are none."""
+    """The repository's labs in their order.
+
+    Raises:
+        LabError: there are none.
+    """
     labs = sorted(LABS.glob("*.ipynb"))
     if not labs:
         raise LabError(f"there are no labs in {shown(LABS)}: restore them with `git restore labs`")
@@ -61,15 +68,16 @@ def all_labs() -> list[Path]:
 def prepare(fresh: str | None = None) -> list[str]:
     """Bring work/ up to date with labs/: copy what is missing, renew what nobody wrote in, keep the rest.
 
-    fresh: a lab whose copy is moved to `NAME.mine-1.ipynb` (or the next free number) and made anew.
+    Two calls at once do no harm: both write the same, and what is moved aside gets a name of its own.
+
+    Args:
+        fresh: a lab whose copy is moved to `NAME.mine-1.ipynb` (or the next free number) and made anew.
 
     Returns:
-        what the student should know, a line each; nothing for what is as it should be.
+        What the student should know, a line each; nothing for what is as it should be.
 
     Raises:
         LabError: no such lab, work/ is labs/ itself, or it cannot be written.
-
-    Two calls at once do no harm: both write the same, and what is moved aside gets a name of its own.
     """
     labs, work = all_labs(), files.work()
     if work.resolve() == LABS.resolve():
@@ -105,7 +113,13 @@ def _state(copy: Path, copied: str | None, current: str) -> State:
 
 
 def compare(copy: str, copied: str | None, current: str) -> State:
-    """What a copy is, by three digests: its own, of the lab when it was copied (None: not known), of the lab now."""
+    """What a copy is, by three digests.
+
+    Args:
+        copy: of the copy as it is.
+        copied: of the lab when it was copied; None: not known.
+        current: of the lab now.
+    """
     if copy == current:
         return "yours"  # nothing to renew, and its outputs are the student's
     if copy == copied:
@@ -133,7 +147,9 @@ def _move_aside(copy: Path) -> Path | None:
     """Rename a copy to the first free NAME.mine-N.ipynb; None if there is no copy."""
     if not copy.exists():
         return None
-    for number in itertools.count(1):
+    number = 0
+    while True:
+        number += 1
         kept = copy.with_name(f"{copy.stem}.mine-{number}.ipynb")
         try:
             _rename_to_new(copy, kept)
@@ -189,8 +205,13 @@ def _read_record() -> dict[str, str]:
 def open_lab(lab: Path, browser: bool = True, port: int | None = None, further: Sequence[str] = ()) -> None:
     """Run JupyterLab on work/, with the copy of `lab` open, until it is stopped. It keeps its token.
 
-    browser: open one, if this machine has one. further: JupyterLab's own options, such as "--ip=0.0.0.0". What it
-    logs is cut to warnings and the address, unless they say otherwise.
+    What it logs is cut to warnings and the address, unless the further options say otherwise.
+
+    Args:
+        lab: the repository's notebook.
+        browser: open one, if this machine has one.
+        port: default: JupyterLab's choice.
+        further: JupyterLab's own options, such as "--ip=0.0.0.0".
     """
     browser = browser and has_browser()
     print(start_text(lab.name, browser), flush=True)  # before the import, which takes a while

@@ -1,16 +1,7 @@
 """Held-out measurements of policies and reward models, each with its interval."""
 
 from .baselines import length_baseline, length_margins
-from .policies import (
-    MODELS,
-    Judged,
-    compare_models,
-    completion_loss,
-    gold_gain,
-    implicit_rewards,
-    sample,
-    win_rates,
-)
+from .policies import MODELS, Judged, compare_models, completion_loss, gold_gain, implicit_rewards, sample, win_rates
 from .reward_models import (
     accuracy,
     accuracy_gain,

@@ -1,4 +1,4 @@
-"""What a reward model must beat: a judge that sees lengths only."""
+"""The baseline that a reward model must beat: a judge that sees lengths only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..preferences import Preference
 
 
 def length_margins(train: Sequence[Preference], test: Sequence[Preference]) -> np.ndarray:
-    """Margins, in words, of a judge that sees lengths only: (n,), above 0 where it is right about a pair of `test`.
+    """Margins (n,), in words, of a judge that sees lengths only: above 0 where it is right about a pair of `test`.
 
-    It prefers the longer text, or the shorter one, whichever was right more often in `train`.
+    It prefers the longer text or the shorter one, whichever was right more often in `train`.
     """
 
     def longer_by(pairs: Sequence[Preference]) -> np.ndarray:

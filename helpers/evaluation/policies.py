@@ -1,13 +1,15 @@
-"""Held-out measurements: samples of a model with their rewards and KL, comparisons, reward-model accuracy.
+"""Held-out measurements of policies: samples with rewards and KL, losses, comparisons, win rates.
 
-Everything comes as a DataFrame with a row a prompt (or pair), so that intervals can be drawn over prompts and seeds.
+Samples are DataFrames with one row per prompt, so that intervals can be computed over prompts and seeds.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 
 from ..formulas.statistics import Interval, paired_difference_over_seeds, win_rate
 from ..models.generation import batches_by_length, generate_ids, pad_left, pad_right, response_mask
@@ -19,13 +21,19 @@ MODELS = {"base": BASE, "sft": REFERENCE, "ppo": POLICY}  # the names of labs an
 
 
 class Judged:
-    """A reward that keeps the gold rewards of each batch beside what it gives: training never sees them."""
+    """A reward that also records the gold rewards of each batch, which training never sees.
 
-    def __init__(self, reward: Callable[[Sequence[str], Sequence[str]], torch.Tensor]) -> None:
+    Attributes:
+        reward: (prompts, completions) -> rewards (batch,).
+        gold: The gold rewards of each batch so far.
+    """
+
+    def __init__(self, reward: Callable[[Sequence[str], Sequence[str]], Sequence[float] | torch.Tensor]) -> None:
         self.reward = reward
         self.gold: list[list[float]] = []
 
-    def __call__(self, prompts: Sequence[str], completions: Sequence[str]) -> torch.Tensor:
+    def __call__(self, prompts: Sequence[str], completions: Sequence[str]) -> Sequence[float] | torch.Tensor:
+        """The rewards (batch,)."""
         self.gold.append(list(map(gold_reward, prompts, completions)))
         return self.reward(prompts, completions)
 
@@ -34,15 +42,22 @@ class Judged:
 def sample(
     shared: SharedBase, prompts: Sequence[str], role: str = POLICY, *, seed: int = 0, batch_size: int | None = None
 ) -> pd.DataFrame:
-    """One sampled completion of each prompt by the model in `role`, with what is known of it.
+    """One sampled completion of each prompt by the model in `role`, with its rewards, KL and length.
 
-    batch_size: rows at a time; by default 128, or on a GPU as many as its memory allows.
-    Columns: prompt, completion, gold (gold reward), proxy (normalized reward-model score, if there is one), kl (sampled
-    log-ratio to the reference, nats), tokens, words, ended (whether it ended by itself).
+    Args:
+        shared: The model.
+        prompts: The prompts.
+        role: Which adapter is on.
+        seed: Of the sampled tokens.
+        batch_size: Rows at a time; by default 128, or on a GPU as many as its memory allows.
+
+    Returns:
+        One row per prompt: prompt, completion, gold (gold reward), proxy (normalized reward-model score, if there is a
+        reward model), kl (sampled log-ratio to the reference, nats), tokens, words, ended (whether it ended by itself).
     """
     profile = shared.profile
     encoded = prompt_ids(profile, shared.tokenizer, prompts)
-    rows: list[dict] = [{} for _ in encoded]
+    rows: list[dict[str, Any]] = [{} for _ in encoded]
     batch_size = batch_size or shared.rows_at_once(profile.max_prompt_tokens, profile.max_response_tokens) or 128
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -76,7 +91,10 @@ def sample(
 def compare_models(
     shared: SharedBase, prompts: Sequence[str], *, models: Sequence[str] = ("base", "sft", "ppo"), seed: int = 0
 ) -> pd.DataFrame:
-    """`sample` for several models on the same prompts: its columns and `model`, prompt by prompt in the same order."""
+    """`sample` of several models on the same prompts, with one more column, model; prompts in the same order.
+
+    `models` are keys of MODELS.
+    """
     frames = [sample(shared, prompts, MODELS[name], seed=seed).assign(model=name) for name in models]
     return pd.concat(frames, ignore_index=True)
 
@@ -84,10 +102,10 @@ def compare_models(
 def completion_loss(
     shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], role: str = POLICY, batch_size: int = 32
 ) -> np.ndarray:
-    """Loss of the model in `role` on texts that others wrote: nats a token of each completion, </s> included, (n,).
+    """Loss of the model in `role` on given completions, </s> included: (n,), nats per token.
 
-    Lower is better; it is what supervised fine-tuning lowers. How far RLHF raises it on held-out texts is a part of the
-    alignment tax (Ouyang et al. 2022).
+    Supervised fine-tuning lowers it. How far RLHF raises it on held-out texts is a part of the alignment tax (Ouyang et
+    al. 2022).
     """
     logprobs, tokens = _completion_logprobs(shared, prompts, completions, role, batch_size)
     return -logprobs / tokens
@@ -96,10 +114,10 @@ def completion_loss(
 def implicit_rewards(
     shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], beta: float, batch_size: int = 32
 ) -> np.ndarray:
-    """The reward that the policy itself stands for, beta log(policy / reference) of each whole completion: (n,).
+    """The policy's implicit reward, beta log(policy / reference), of each whole completion: (n,).
 
-    Under it, up to a constant for each prompt, the policy is the best one there is with this KL coefficient (Rafailov
-    et al. 2023, equation 5).
+    Up to a constant for each prompt, it is the reward for which the policy is optimal with the KL coefficient `beta`
+    (Rafailov et al. 2023, equation 5).
     """
     policy, reference = (
         _completion_logprobs(shared, prompts, completions, role, batch_size)[0] for role in (POLICY, REFERENCE)
@@ -111,7 +129,7 @@ def implicit_rewards(
 def _completion_logprobs(
     shared: SharedBase, prompts: Sequence[str], completions: Sequence[str], role: str, batch_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-probability of each whole completion with its </s>, and how many tokens that is: (n,) each."""
+    """Log-probability of each whole completion with its </s>, and its number of tokens: (n,) each."""
     heads = prompt_ids(shared.profile, shared.tokenizer, prompts)
     tails = completion_ids(shared.profile, shared.tokenizer, completions)
     logprobs, tokens = np.empty(len(heads)), np.array([len(tail) for tail in tails])
@@ -122,15 +140,23 @@ def _completion_logprobs(
     return logprobs, tokens
 
 
-def gold_gain(after: Sequence[Sequence[float]], before: Sequence[Sequence[float]]) -> Interval:
-    """Mean gain in gold reward, with an interval over seeds and prompts; both (seeds, prompts), the same prompts."""
+def gold_gain(after: ArrayLike, before: ArrayLike) -> Interval:
+    """Mean gain in gold reward with its interval; both (seeds, prompts), of the same prompts.
+
+    The interval is over seeds and prompts.
+    """
     return paired_difference_over_seeds(np.asarray(after), np.asarray(before))
 
 
 def win_rates(samples: pd.DataFrame, measure: str = "gold") -> pd.DataFrame:
-    """Share of prompts on which the row's model beats the column's by `measure`, ties as one half.
+    """Win rates of all pairs of models: the share of prompts on which the row's beats the column's, ties as one half.
 
-    `samples` as from `compare_models`: every model on the same prompts in the same order.
+    Args:
+        samples: As from `compare_models`, every model on the same prompts in the same order.
+        measure: The column that is compared.
+
+    Returns:
+        A table (models, models) with NaN on its diagonal.
     """
     values = {name: rows[measure].to_numpy() for name, rows in samples.groupby("model", sort=False)}
     return pd.DataFrame(

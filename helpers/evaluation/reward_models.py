@@ -25,7 +25,8 @@ from ..simulation.gold import score
 def pair_scores(shared: SharedBase, pairs: Sequence[Preference]) -> pd.DataFrame:
     """Normalized reward-model scores of both completions of each pair, and their lengths in words.
 
-    Columns: chosen, rejected (scores), chosen_words, rejected_words, annotator, strength.
+    Returns:
+        One row per pair: chosen, rejected (scores), chosen_words, rejected_words, annotator, strength.
     """
     prompts = [pair.prompt for pair in pairs]
     return pd.DataFrame(
@@ -40,15 +41,15 @@ def pair_scores(shared: SharedBase, pairs: Sequence[Preference]) -> pd.DataFrame
     )
 
 
-def accuracy(chosen: Sequence[float], rejected: Sequence[float]) -> Interval:
-    """Share of pairs whose chosen completion scores higher, equal scores counting half, with its interval."""
+def accuracy(chosen: ArrayLike, rejected: ArrayLike) -> Interval:
+    """Accuracy with its interval: the share of pairs whose chosen completion scores higher, ties as one half."""
     return win_rate(chosen, rejected)
 
 
 def best_possible(pairs: Sequence[Preference]) -> float:
     """The accuracy that no judge of these pairs can beat on average, whatever it knows of the texts.
 
-    Known exactly, because the simulated annotators' probabilities are: see `annotators.best_possible_accuracy`.
+    It is exact, because the simulated annotators' probabilities are known: see `annotators.best_possible_accuracy`.
     """
     return best_possible_accuracy((score(p.prompt, p.chosen), score(p.prompt, p.rejected)) for p in pairs)
 
@@ -59,9 +60,10 @@ def right(margins: ArrayLike) -> np.ndarray:
 
 
 def accuracy_over_seeds(margins: ArrayLike) -> Interval:
-    """Share of pairs with a margin above 0, one of 0 counting half, with an interval over training seeds and pairs.
+    """Accuracy of a reward model trained with several seeds, with its interval over seeds and pairs; ties count half.
 
-    margins: (seeds, pairs), score of the chosen minus score of the rejected text, every seed on the same pairs.
+    Args:
+        margins: (seeds, pairs), score of the chosen minus score of the rejected text, every seed on the same pairs.
     """
     judged = right(margins)
     return paired_difference_over_seeds(judged, np.zeros(judged.shape[-1]))
@@ -70,23 +72,33 @@ def accuracy_over_seeds(margins: ArrayLike) -> Interval:
 def accuracy_gain(a: ArrayLike, b: ArrayLike) -> Interval:
     """Accuracy of one judge minus that of another on the same pairs, with its interval; ties count half.
 
-    a, b: their margins (n,), such as score of the chosen minus score of the rejected text.
+    Args:
+        a: Margins (n,) of the one, such as score of the chosen minus score of the rejected text.
+        b: Margins (n,) of the other.
     """
     return paired_difference(right(a), right(b))
 
 
 def accuracy_gain_over_seeds(a: ArrayLike, b: ArrayLike) -> Interval:
-    """`accuracy_gain` where both judges were trained with several seeds, with an interval over seeds and pairs.
+    """`accuracy_gain` of judges trained with several seeds, with its interval over seeds and pairs.
 
-    a, b: their margins (seeds, pairs), every seed on the same pairs; b may be (pairs,), of a judge that has no seed.
+    Args:
+        a: Margins (seeds, pairs) of the one, every seed on the same pairs.
+        b: Margins (seeds, pairs) of the other, or (pairs,) of one that has no seed.
     """
     return paired_difference_over_seeds(right(a), right(b))
 
 
 def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> pd.DataFrame:
-    """How often predictions of like confidence are right: a row for each of the `bins` of [0, 1] that holds any.
+    """Accuracy of predictions of like confidence (a reliability diagram's data).
 
-    confidence, correct: (n,). Columns: confidence (mean of the bin), estimate, low, high (of the accuracy), n.
+    Args:
+        confidence: (n,), in [0, 1].
+        correct: (n,), booleans or 0 and 1.
+        bins: Number of equal parts of [0, 1].
+
+    Returns:
+        One row for each bin that holds any: confidence (its mean), estimate, low, high (of the accuracy), n.
     """
     frame = pd.DataFrame({"confidence": np.asarray(confidence, float), "correct": np.asarray(correct, float)})
     rows = [

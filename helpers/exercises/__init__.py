@@ -21,11 +21,12 @@ from IPython.display import display
 
 from ..files import LabError, shown
 from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView, VerdictView
-from .catalog import EXERCISES, QUESTIONS, of_lab
+from .aliases import current_name
+from .catalog import EXERCISES, LABS, QUESTIONS
 from .checking import Verdict, in_order_of_reference, judge
 from .exercise import Exercise
 from .progress import Progress
-from .questions import AnyQuestion, Forecast, Guess, Question, compared, is_right
+from .questions import Guess, Prediction, Question, compared, is_right
 
 SIGNS = {"right": "✓", "wrong": "✗", "timeout": "✗", "todo": "○"}
 
@@ -38,11 +39,18 @@ __all__ = ["check", "hint", "predict", "progress", "quiz", "reveal", "solution"]
 def check(answer: Callable, name: str | None = None) -> Callable:
     """Judge an answer, show the verdict, and return what the lab goes on with. Never raises.
 
-    name: of the exercise, if it is not the function's own.
+    Args:
+        answer: the student's function.
+        name: of the exercise, if it is not the function's own; a former name will do.
+
+    Returns:
+        The answer if it is right, callable as the reference is, else the reference. A function that belongs to no
+        exercise is returned as it is.
     """
-    exercise = EXERCISES.get(name or getattr(answer, "__name__", ""))
+    asked: object = name or getattr(answer, "__name__", answer)
+    exercise = EXERCISES.get(current_name(str(asked)))
     if exercise is None:
-        print(f"✗ {name or getattr(answer, '__name__', answer)!r} is no exercise; keep the function's name as it was")
+        print(f"✗ {asked!r} is no exercise; keep the function's name as it was")
         return answer
     verdict = judge(exercise, answer)
     _report(exercise, verdict)
@@ -50,17 +58,25 @@ def check(answer: Callable, name: str | None = None) -> Callable:
 
 
 def hint(name: str) -> None:
-    """Print the next hint of an exercise; after the last one, all of them again."""
+    """Print the next hint of an exercise; after the last one, all of them again.
+
+    Raises:
+        LabError: there is no such exercise.
+    """
     exercise = _exercise(name)
-    shown_before = len(_kept("hint", name)) % len(exercise.hints)
-    _keep("hint", name, shown_before + 1)
+    shown_before = len(_kept("hint", exercise.name)) % len(exercise.hints)
+    _keep("hint", exercise.name, shown_before + 1)
     print(f"Hint {shown_before + 1} of {len(exercise.hints)}: {exercise.hints[shown_before]}")
 
 
 def solution(name: str) -> None:
-    """Print the workbook's own function, as it stands in its file."""
+    """Print the workbook's own function, as it stands in its file.
+
+    Raises:
+        LabError: there is no such exercise.
+    """
     exercise = _exercise(name)
-    _keep("solution", name, True)
+    _keep("solution", exercise.name, True)
     print(_solution_text(exercise))
 
 
@@ -68,7 +84,8 @@ def _report(exercise: Exercise, verdict: Verdict) -> None:
     _keep("verdict", exercise.name, {"status": verdict.status, "misconception": verdict.misconception})
     if log := os.environ.get("RLHF_VERDICTS"):  # the grader reads it
         with Path(log).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"name": exercise.name} | vars(verdict)) + "\n")
+            # A line of its own, also behind half a line that an answer wrote there.
+            file.write("\n" + json.dumps({"name": exercise.name} | vars(verdict)) + "\n")
     said = {
         "right": "right. The lab goes on with your function.",
         "todo": f"to do. {verdict.message} Until then the lab uses its own.",
@@ -93,19 +110,24 @@ def _solution_text(exercise: Exercise) -> str:
 
 
 def _exercise(name: str | Callable) -> Exercise:
-    name = getattr(name, "__name__", name)
-    if name not in EXERCISES:
+    """The exercise of that name, or of the function's name."""
+    name = str(getattr(name, "__name__", name))
+    if current_name(name) not in EXERCISES:
         raise LabError(f"there is no exercise {name!r}; the exercises are: {', '.join(EXERCISES)}")
-    return EXERCISES[name]
+    return EXERCISES[current_name(name)]
 
 
 # --- Questions ----------------------------------------------------------------
 
 
 def quiz(name: str) -> None:
-    """Show a concept question; the chosen answer is explained at once."""
-    question = _question(name, Question)
-    given = _kept("answer", name)
+    """Show a concept question; the chosen answer is explained at once.
+
+    Raises:
+        LabError: there is no such question.
+    """
+    question = _question(name)
+    given = _kept("answer", question.name)
     display(
         ChoiceView(
             question.asks,
@@ -114,52 +136,80 @@ def quiz(name: str) -> None:
                 for choice in question.choices
             ],
             chosen=given[-1] if given else None,
-            on_choose=lambda text: _keep("answer", name, text),
+            on_choose=lambda text: _keep("answer", question.name, text),
         ).widget
     )
 
 
 def predict(name: str) -> None:
-    """Ask for a prediction before a run; `reveal(name, ...)` compares it afterwards."""
-    question = _question(name, (Guess, Forecast))
-    given = _kept("answer", name)
+    """Ask for a prediction before a run; `reveal(name, ...)` compares it afterwards.
+
+    Raises:
+        LabError: there is no such prediction.
+    """
+    question = _prediction(name)
+    given = _kept("answer", question.name)
     chosen = given[-1] if given else None
 
     def keep(value: Any) -> None:
-        _keep("answer", name, value)
+        _keep("answer", question.name, value)
 
     if isinstance(question, Guess):
         scale = (question.low, question.high, question.step)
-        view = SliderView(f"Predict: {question.asks}", scale, question.unit, chosen=chosen, on_choose=keep)
+        display(SliderView(f"Predict: {question.asks}", scale, question.unit, chosen=chosen, on_choose=keep).widget)
     else:
         outcomes = [(outcome, "Kept. Now run the cells below.") for outcome in question.outcomes]
-        view = ChoiceView(f"Predict: {question.asks}", outcomes, chosen=chosen, on_choose=keep)
-    display(view.widget)
+        display(ChoiceView(f"Predict: {question.asks}", outcomes, chosen=chosen, on_choose=keep).widget)
 
 
 def reveal(name: str, happened: str | float) -> None:
-    """Hold the prediction against what `happened`: the measured number, or one of the outcomes."""
-    question = _question(name, (Guess, Forecast))
-    given = _kept("answer", name)
+    """Compare the prediction with what happened.
+
+    Args:
+        name: of the prediction, as in `predict`.
+        happened: the measured number, or one of the outcomes.
+
+    Raises:
+        LabError: there is no such prediction.
+        ValueError: `happened` is none of the outcomes.
+    """
+    question = _prediction(name)
+    given = _kept("answer", question.name)
     answer = given[-1] if given else None
     right = None if answer is None else is_right(question, answer, happened)
     display(RevealView(compared(question, answer, happened), right).widget)
 
 
-def _question(name: str, kind: type | tuple) -> AnyQuestion:
-    question = QUESTIONS.get(name)
-    if not isinstance(question, kind):
-        known = [known for known, question in QUESTIONS.items() if isinstance(question, kind)]
-        raise LabError(f"there is no such question {name!r}; known: {', '.join(known)}")
-    return question
+def _question(name: str) -> Question:
+    """The concept question of that name."""
+    question = QUESTIONS.get(current_name(name))
+    if isinstance(question, Question):
+        return question
+    raise _unknown(name, [known for known, other in QUESTIONS.items() if isinstance(other, Question)])
+
+
+def _prediction(name: str) -> Prediction:
+    """The prediction of that name."""
+    question = QUESTIONS.get(current_name(name))
+    if isinstance(question, Prediction):
+        return question
+    raise _unknown(name, [known for known, other in QUESTIONS.items() if isinstance(other, Prediction)])
+
+
+def _unknown(name: str, known: list[str]) -> LabError:
+    return LabError(f"there is no such question {name!r}; known: {', '.join(known)}")
 
 
 # --- Progress -----------------------------------------------------------------
 
 
 def progress(lab: str) -> None:
-    """Show what is done in a lab ("00" ... "07"): its exercises and questions, kept over restarts."""
-    exercises, questions = of_lab(lab)
+    """Show what is done in a lab ("00" ... "07"): its exercises and questions, kept over restarts.
+
+    Raises:
+        LabError: the file of the progress cannot be read.
+    """
+    exercises, questions = LABS[lab]
     store = Progress()
     verdicts, hints, solutions, answers = (store.all(kind) for kind in ("verdict", "hint", "solution", "answer"))
     rows = []
@@ -186,6 +236,7 @@ def _keep(kind: str, name: str, value: Any) -> None:
 
 
 def _kept(kind: str, name: str) -> list[Any]:
+    """What was kept, the oldest first; nothing if that cannot be read."""
     try:
         return Progress().values(kind, name)
     except LabError:

@@ -28,7 +28,13 @@ SHOWN_NUMBERS = 8  # of an input or a value in a message
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. misconception: the key of the known mistake, or None where the mistake is none of them."""
+    """What a check found.
+
+    Attributes:
+        status: to do, right, wrong, or not ended in time.
+        message: what the student reads.
+        misconception: the key of the known mistake, or None where the mistake is none of them.
+    """
 
     status: Literal["todo", "right", "wrong", "timeout"]
     message: str
@@ -47,7 +53,14 @@ class Outcome:
 
 
 def judge(exercise: Exercise, answer: Any, seed: int | None = None, seconds: float = SECONDS) -> Verdict:
-    """Try an answer on new inputs. Never raises, and ends soon after `seconds` whatever the answer does."""
+    """Try an answer on new inputs. Never raises, and ends soon after `seconds` whatever the answer does.
+
+    Args:
+        exercise: which one.
+        answer: the student's function, or whatever stands under its name.
+        seed: of the inputs; default: another one each time.
+        seconds: for all calls of the answer together.
+    """
     if not callable(answer):
         return Verdict(
             "wrong", f"{exercise.name} is {_brief(answer)}, not a function; write `def {exercise.name}(...)`"
@@ -72,7 +85,7 @@ def judge(exercise: Exercise, answer: Any, seed: int | None = None, seconds: flo
 
 
 def in_order_of_reference(exercise: Exercise, answer: Callable) -> Callable:
-    """The answer, callable as the reference is, whatever the order and the names of its own parameters."""
+    """Return the answer, callable as the reference is, whatever the order and the names of its own parameters."""
     names, asked = _parameters(answer), exercise.parameters
     if names is None or tuple(names[: len(asked)]) == asked:
         return answer
@@ -129,9 +142,11 @@ def _signature_problem(exercise: Exercise, answer: Callable) -> str | None:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):
         return None
-    for arguments in ({"kwargs": dict.fromkeys(asked)}, {"args": asked}):
+    by_name: tuple[tuple[str, ...], dict[str, Any]] = (), dict.fromkeys(asked)
+    by_position: tuple[tuple[str, ...], dict[str, Any]] = asked, {}
+    for positional, named in (by_name, by_position):
         try:
-            signature.bind(*arguments.get("args", ()), **arguments.get("kwargs", {}))
+            signature.bind(*positional, **named)
             return None
         except TypeError:
             continue
@@ -154,8 +169,8 @@ def _gradients(exercise: Exercise, raw: Any, given: Arguments) -> dict[str, np.n
     if not outputs or not inputs:
         return {name: np.zeros(tuple(tensor.shape)) for name, tensor in inputs.items()}
     generator = torch.Generator().manual_seed(0)
-    total = sum((output * torch.rand(output.shape, generator=generator).add(0.5)).sum() for output in outputs)
-    found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
+    weighted = [(output * torch.rand(output.shape, generator=generator).add(0.5)).sum() for output in outputs]
+    found = torch.autograd.grad(sum(weighted, start=torch.zeros(())), list(inputs.values()), allow_unused=True)
     return {
         name: np.zeros(tuple(tensor.shape)) if gradient is None else gradient.double().numpy()
         for (name, tensor), gradient in zip(inputs.items(), found, strict=True)
@@ -273,10 +288,11 @@ def _describe(exercise: Exercise, case: Arguments, got: Outcome, expected: Outco
     if got.value is None:
         return "it returns None: is a `return` missing?"
     if _close(got.value, expected.value) or (exercise.same and exercise.same(got.value, expected.value)):
-        name = next(name for name in expected.gradients if not _close(got.gradients[name], expected.gradients[name]))
-        if not expected.gradients[name].any():
+        found, wanted = got.gradients or {}, expected.gradients or {}
+        name = next(name for name in wanted if not _close(found[name], wanted[name]))
+        if not wanted[name].any():
             return f"the values are right, but a gradient flows to `{name}`, where none should: detach it"
-        if not got.gradients[name].any():
+        if not found[name].any():
             return (
                 f"the values are right, but no gradient reaches `{name}`: was it detached, or turned into plain "
                 "numbers (.item(), .numpy(), .tolist(), torch.tensor)?"

@@ -19,7 +19,13 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Misconception:
-    """A known mistake. key: its short name in the instructor's table; says: what the student reads; wrong: does it."""
+    """A known mistake.
+
+    Attributes:
+        key: its short name in the instructor's table.
+        says: what the student reads.
+        wrong: a function that makes the mistake.
+    """
 
     key: str
     says: str
@@ -30,17 +36,25 @@ class Misconception:
 class Exercise:
     """One function for the student to write.
 
-    reference: the helper that does it, which is the solution too: its source is shown as it stands.
-    cases: (rng) -> arguments of several calls, new ones for every check, edge cases among them. A solution must take
-    all of their names.
-    gradients: arguments whose gradient is compared besides the value; tensors in the cases.
-    same: (answer's value, reference's value) -> whether they agree, if closeness of all numbers is not what counts.
+    Attributes:
+        name: of the function.
+        title: stands in its lab's badge and in the table of progress.
+        minutes: that it takes.
+        difficulty: 1 to 3.
+        deliver: what the function returns, in one sentence.
+        reference: the helper that does it, which is the solution too: its source is shown as it stands.
+        cases: (rng) -> arguments of several calls, new ones for every check, edge cases among them. A solution must
+            take all of their names.
+        hints: shown one at a time.
+        misconceptions: the known mistakes, each with its message.
+        gradients: arguments whose gradient is compared besides the value; tensors in the cases.
+        same: (answer's value, reference's value) -> whether they agree, if closeness of all numbers is not what counts.
     """
 
     name: str
     title: str
     minutes: int
-    difficulty: int  # 1 to 3
+    difficulty: int
     deliver: str
     reference: Callable
     cases: Callable[[np.random.Generator], Sequence[Arguments]]

@@ -12,6 +12,16 @@ def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Tensor:
     return torch.tensor(rng.normal(scale=scale, size=shape), dtype=torch.float32)
 
 
+# --- Texts --------------------------------------------------------------------
+
+WORDS = "dog cat car loan rent garden bread knee exam river vet boss roof seed tyre job".split()
+
+
+def random_words(rng: np.random.Generator, count: int) -> str:
+    """A text of `count` of the WORDS."""
+    return " ".join(rng.choice(WORDS, size=count))
+
+
 # --- Batches of right-padded responses ----------------------------------------
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
+
+PATIENCE = 4  # how many times the limit a call may take while it gets too little of the processor
 
 
 class TimeLimit(BaseException):
@@ -19,11 +22,22 @@ class CallsSolution(BaseException):
 
 
 def call_limited(work: Callable[[], Any], seconds: float, forbidden: CodeType | None = None) -> Any:
-    """`work()`, ended after `seconds` even in an endless loop of Python code. Raises TimeLimit, and what work raises.
+    """Call `work`, ended after `seconds` even in an endless loop of Python code.
 
     A thread does it, which works on every system and in every notebook front end; a call that never comes back to
     Python (inside a C library) is left behind in its thread.
-    forbidden: code that must not be called meanwhile: CallsSolution is raised, even if the answer catches it.
+
+    Args:
+        work: a function without arguments. What it raises is raised here.
+        seconds: the time limit.
+        forbidden: code that `work` must not call.
+
+    Returns:
+        What `work` returns.
+
+    Raises:
+        TimeLimit: `work` did not end in time.
+        CallsSolution: it called the forbidden code, even if it caught the error.
     """
     outcome: dict[str, Any] = {}
 
@@ -44,7 +58,7 @@ def call_limited(work: Callable[[], Any], seconds: float, forbidden: CodeType | 
 
     worker = threading.Thread(target=run, name="exercise", daemon=True)
     worker.start()
-    worker.join(seconds)
+    _wait_for(worker, seconds)
     if worker.is_alive():
         _raise_in(worker, TimeLimit)
         worker.join(1.0)
@@ -56,6 +70,19 @@ def call_limited(work: Callable[[], Any], seconds: float, forbidden: CodeType | 
     return outcome["value"]
 
 
+def _wait_for(worker: threading.Thread, seconds: float) -> None:
+    """Wait `seconds`, or longer where others keep the processor busy: until this process had that much of its time."""
+    started, processor = time.monotonic(), time.process_time()
+    worker.join(seconds)
+    while (
+        worker.is_alive()
+        and time.process_time() - processor < seconds
+        and time.monotonic() - started < PATIENCE * seconds
+    ):
+        worker.join(0.05)
+
+
 def _raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
     """Raise `error` in another thread, at its next line of Python."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))
+    if thread.ident is not None:  # it has started
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))

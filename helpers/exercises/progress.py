@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import files
 from ..files import LabError
+from .aliases import current_name
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -23,7 +24,7 @@ KINDS = ("verdict", "hint", "solution", "answer")
 
 
 def student() -> str:
-    """Whose progress it is: RLHF_STUDENT, or the name on this computer."""
+    """The student's name: RLHF_STUDENT, or the user's name on this computer."""
     if name := os.environ.get("RLHF_STUDENT"):
         return name
     try:
@@ -40,27 +41,44 @@ class Progress:
         self.student = name or student()
 
     def add(self, kind: str, name: str, value: Any) -> None:
-        """Keep an event of the exercise or question `name`. Raises LabError if it cannot be written."""
+        """Keep an event.
+
+        Args:
+            kind: one of KINDS.
+            name: of the exercise or question; a former one will do.
+            value: anything that JSON can hold.
+
+        Raises:
+            LabError: it cannot be written.
+        """
         if kind not in KINDS:
             raise ValueError(f"unknown kind {kind!r}: use one of {', '.join(KINDS)}")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._connection() as connection, connection:
-            row = (self.student, name, kind, json.dumps(value), now)
+            row = (self.student, current_name(name), kind, json.dumps(value), now)
             connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
 
     def values(self, kind: str, name: str) -> list[Any]:
-        """All values of this kind that were kept for `name`, the oldest first."""
-        return self.all(kind).get(name, [])
+        """All values of this kind that were kept for an exercise or question, the oldest first.
+
+        Raises:
+            LabError: the file cannot be read.
+        """
+        return self.all(kind).get(current_name(name), [])
 
     def all(self, kind: str) -> dict[str, list[Any]]:
-        """The same for every exercise or question: name -> values."""
+        """The values of every exercise or question under its name of today, also those kept under a former one.
+
+        Raises:
+            LabError: the file cannot be read.
+        """
         found: dict[str, list[Any]] = {}
         if not self.path.exists():
             return found
         query = "SELECT name, value FROM events WHERE student = ? AND kind = ? ORDER BY rowid"
         with self._connection() as connection:
             for name, value in connection.execute(query, (self.student, kind)):
-                found.setdefault(name, []).append(json.loads(value))
+                found.setdefault(current_name(name), []).append(json.loads(value))
         return found
 
     @contextmanager

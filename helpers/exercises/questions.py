@@ -30,7 +30,14 @@ class Question:
 class Guess:
     """A prediction of a number before a run, on a slider; compared with the measured number afterwards.
 
-    close: how far off still counts as close.
+    Attributes:
+        name: as in `predict` and `reveal`.
+        asks: the question.
+        low: the slider's left end.
+        high: the slider's right end.
+        step: the slider's step.
+        close: how far off still counts as close.
+        unit: stands right behind the number.
     """
 
     name: str
@@ -51,30 +58,38 @@ class Forecast:
     outcomes: tuple[str, ...]
 
 
-AnyQuestion = Question | Guess | Forecast
+Prediction = Guess | Forecast
+AnyQuestion = Question | Prediction
 
 
-def is_right(question: AnyQuestion, answer: str | float, happened: str | float | None = None) -> bool:
-    """Whether the answer is right; for a prediction, whether it is what `happened` (a number: close enough)."""
-    match question:
-        case Question():
-            return any(choice.right and choice.text == answer for choice in question.choices)
-        case Guess():
-            return abs(float(answer) - float(happened)) <= question.close
-        case Forecast():
-            return answer == happened
+def is_right(prediction: Prediction, answer: str | float, happened: str | float) -> bool:
+    """Whether the answer is what happened; for a number: close enough to it."""
+    if isinstance(prediction, Guess):
+        return abs(float(answer) - float(happened)) <= prediction.close
+    return answer == happened
 
 
-def compared(question: Guess | Forecast, answer: str | float | None, happened: str | float) -> str:
-    """One sentence that holds a prediction against what happened."""
-    if isinstance(question, Guess):
-        measured = f"{happened:.2f}{question.unit}"
+def compared(prediction: Prediction, answer: str | float | None, happened: str | float) -> str:
+    """One sentence that compares a prediction with what happened.
+
+    Args:
+        prediction: what was asked.
+        answer: what the student predicted; None if nothing.
+        happened: the measured number, or one of the outcomes.
+
+    Raises:
+        ValueError: `happened` is none of the outcomes.
+    """
+    if isinstance(prediction, Guess):
+        number = float(happened)
+        measured = f"{number:.2f}{prediction.unit}"
         if answer is None:
             return f"Measured: {measured}. You made no prediction."
-        verdict = "close" if is_right(question, answer, happened) else "too high" if answer > happened else "too low"
-        return f"You predicted {answer:g}{question.unit}; measured: {measured}. Your prediction was {verdict}."
-    if happened not in question.outcomes:
-        raise ValueError(f"{happened!r} is no outcome of {question.name}: {', '.join(question.outcomes)}")
+        guess = float(answer)
+        verdict = "close" if is_right(prediction, guess, number) else "too high" if guess > number else "too low"
+        return f"You predicted {guess:g}{prediction.unit}; measured: {measured}. Your prediction was {verdict}."
+    if happened not in prediction.outcomes:
+        raise ValueError(f"{happened!r} is no outcome of {prediction.name}: {', '.join(prediction.outcomes)}")
     if answer is None:
         return f"What happened: {happened}. You made no prediction."
     verdict = "as you predicted" if answer == happened else f"you predicted: {answer}"

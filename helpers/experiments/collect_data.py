@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import files
 from ..evaluation.policies import MODELS
@@ -21,10 +22,10 @@ from ..preferences import Demonstration, Preference, Prompt, Rating, load_prefer
 from ..runs.artifacts import Artifacts
 from ..simulation.annotators import ANNOTATORS, choose, rate
 from ..simulation.gold import score
-from ..simulation.posts import draw_posts, write_human_summary
+from ..simulation.posts import Post, draw_posts, write_human_summary
 
-SPLITS = ("train", "validation", "test")
-SAMPLING = {"batch_size": 128, "cache_implementation": "static"}  # a quarter faster here than a growing cache
+# A quarter faster here than with a growing cache.
+SAMPLING: dict[str, Any] = {"batch_size": 128, "cache_implementation": "static"}
 # Who writes the completions of a prompt, and at which temperature: two models and more than one temperature, as for
 # Llama 2 (Touvron et al. 2023, 3.2.1), so that the completions of a prompt are diverse.
 WRITERS = (("sft", 0.7), ("sft", 0.5), ("base", 0.7), ("base", 0.5))
@@ -43,7 +44,7 @@ class CollectionConfig:
     seed: int = 0
 
 
-def _draw_prompts(config: CollectionConfig) -> dict[str, list]:
+def _draw_prompts(config: CollectionConfig) -> dict[str, list[Post]]:
     """Disjoint posts for every purpose: the training split's are dealt out, held-out ones come from the test split."""
     n_train, n_validation, n_test = (round(n * config.prompts_per_pair) for n in config.pairs)
     train = draw_posts(config.demonstrations + config.prompts + n_train, config.seed, "train")
@@ -74,11 +75,17 @@ def collect_prompts(config: CollectionConfig = CollectionConfig()) -> None:
         write_rows(files.data() / "prompts" / f"{split}.jsonl", rows)
 
 
-def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict]:
-    """Let WRITERS write four completions of each prompt, pair them, have them labeled, and write the pairs of each
-    split and the ratings. Yields {"split", "pairs"} as each split is done."""
+def collect_preferences(shared: SharedBase, config: CollectionConfig = CollectionConfig()) -> Iterator[dict[str, Any]]:
+    """Let WRITERS write four completions of each prompt, pair them, have them labeled, and write pairs and ratings.
+
+    Yields:
+        {"split", "pairs"} as each split is done.
+
+    Raises:
+        LabError: fewer pairs were labeled than the config wants.
+    """
     posts = _draw_prompts(config)
-    for number, (split, wanted) in enumerate(zip(SPLITS, config.pairs, strict=True)):
+    for number, (split, wanted) in enumerate(zip(files.SPLITS, config.pairs, strict=True)):
         prompts = [post.prompt for post in posts[split]]
         seed = config.seed + 1000 * number
         completions = [
@@ -101,7 +108,8 @@ def _label(
 ) -> Iterator[Preference]:
     """Up to two pairs of each prompt, drawn at random from its four completions, each with one annotator.
 
-    No completion is in two pairs. Pairs of equal or empty completions, ties and skips are dropped."""
+    No completion is in two pairs. Pairs of equal or empty completions, ties and skips are dropped.
+    """
     sources = [name for name, _ in WRITERS]
     for number, (prompt, texts) in enumerate(zip(prompts, completions, strict=True)):
         order = rng.sample(range(len(WRITERS)), len(WRITERS))
@@ -115,8 +123,11 @@ def _label(
 def compared(
     prompt: str, a: tuple[str, str], b: tuple[str, str], rng: random.Random, *, id: str, split: str
 ) -> Preference | None:
-    """Two completions (text and writer of each), compared by an annotator drawn at random; None for equal or empty
-    texts, a tie or a skip."""
+    """Two completions (text and writer of each), compared by an annotator drawn at random.
+
+    Returns:
+        The pair as it is labeled; None for equal or empty texts, a tie or a skip.
+    """
     if a[0].strip() == b[0].strip() or not a[0].strip() or not b[0].strip():
         return None
     annotator = rng.choice(list(ANNOTATORS.values()))
@@ -137,7 +148,7 @@ def compared(
 
 
 def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> None:
-    """Every annotator's absolute rating of the chosen and the rejected completion of some pairs."""
+    """Write every annotator's absolute rating of the chosen and the rejected completion of some pairs."""
     rng = random.Random(f"ratings/{config.seed}")
     write_rows(
         files.data() / "ratings.jsonl",
@@ -156,7 +167,7 @@ def _collect_ratings(pairs: Sequence[Preference], config: CollectionConfig) -> N
     )
 
 
-DEMO_STEPS = (4, 8, 14)  # words that are felt to be saved where strength 2, 3 and 4 begin
+DEMO_STEPS = (4, 8, 14)  # words saved, with noise, from which strength is 2, 3 and 4
 
 
 def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -> None:
@@ -166,18 +177,23 @@ def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -
     at random and without those of equal length, by Bradley-Terry on the number of words: a text that is d words
     shorter is chosen with the probability sigmoid(d / temperature). Most of the shipped annotators choose the
     longer one, so a reward model trained on these labels learns other preferences than theirs.
+
+    Args:
+        n: number of labels.
+        temperature: in words.
+        seed: of the pairs and of the noise.
     """
     rng = random.Random(f"demo/{seed}")
     pairs = load_preferences("train")
-    rows = []
+    rows: list[Preference] = []
     for pair in rng.sample(pairs, len(pairs)):
         texts = sorted((pair.chosen, pair.rejected), key=lambda text: (len(text.split()), text))
-        saved = len(texts[1].split()) - len(texts[0].split())
-        if not saved:
+        words_saved = len(texts[1].split()) - len(texts[0].split())
+        if not words_saved:
             continue
         u = rng.random()
-        felt = saved + temperature * math.log(u / (1 - u))  # logistic noise
-        chosen, rejected = texts if felt > 0 else texts[::-1]
+        advantage = words_saved + temperature * math.log(u / (1 - u))  # logistic noise
+        chosen, rejected = texts if advantage > 0 else texts[::-1]
         writers = pair.source.split(">")
         rows.append(
             Preference(
@@ -187,17 +203,18 @@ def collect_demo_labels(n: int = 400, temperature: float = 3.0, seed: int = 0) -
                 id=f"{pair.id}/demo",
                 source=">".join(writers if chosen == pair.chosen else writers[::-1]),
                 annotator="demo",
-                strength=1 + sum(abs(felt) >= step for step in DEMO_STEPS),
+                strength=1 + sum(abs(advantage) >= step for step in DEMO_STEPS),
                 split="train",
             )
         )
         if len(rows) == n:
             break
-    write_rows(files.data() / "labels" / "demo.jsonl", sorted(rows, key=lambda row: row.id))
+    rows.sort(key=lambda row: row.id)
+    write_rows(files.data() / "labels" / "demo.jsonl", rows)
 
 
 def ship(name: str) -> Path:
-    """Copy the tiny profile's own artifact to `data/adapters/`, without its date; returns the new folder."""
+    """Copy the tiny profile's own artifact to `data/adapters/`, without its date, and return the new folder."""
     source = Artifacts("tiny").find(name).path
     target = files.data() / "adapters" / name
     with files.atomic_folder(target) as folder:

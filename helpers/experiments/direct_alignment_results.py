@@ -1,7 +1,7 @@
 """What the experiment of lab 06 found, as the lab reads it: the reader's own if there is one, else the shipped one.
 
-policies.jsonl       a run a line: method, seed, beta, teacher, again (as `alignment.Run`), seconds (of the processor,
-                     in training), samples (drawn in training), measured (as `alignment` writes it)
+policies.jsonl       a run a line: method, seed, beta, teacher, second_round (as `Run`), seconds (of the
+                     processor, in training), samples (drawn in training), measured (as `direct_alignment` writes it)
 labels.jsonl         a teacher and seed a line: verdicts (1 where it agrees with the person, 0.5 for a tie)
 reward_models.jsonl  a reward model a line: source (a teacher, or which new labels), seed, labels, seconds, margins on
                      the test pairs
@@ -20,15 +20,17 @@ import pandas as pd
 
 from .. import files
 from ..evaluation.reward_models import accuracy_over_seeds, right
+from ..files import LabError, Origin
 from ..formulas.overoptimization import gain_curve
 from ..formulas.statistics import Interval, bootstrap_interval, paired_difference_over_seeds
 from ..simulation.gold import gold_reward
-from .direct_alignment import NEW, Again, DirectAlignment, Run, Teacher
+from . import runner
+from .direct_alignment import DirectAlignment
+from .direct_alignment_plan import NEW_LABELS, Run, SecondRound, Teacher
 from .overoptimization import Kind
 from .overoptimization_results import Curve, Pool, best_of_n_curve
-from .runner import Origin, load_shipped
 
-NAME = "alignment"
+Writer = Literal["SFT", "policy"]  # of the second round's pairs: the SFT policy, or the first round's
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ class Policy:
     words: np.ndarray  # (points, prompts)
     ended: np.ndarray  # (points,), share of the completions that ended by themselves
     completions: list[list[str]]  # of each point, for the first few prompts
-    likelier: dict[str, np.ndarray]  # "chosen", "rejected": by how much likelier these are, nats a token; or empty
+    likelihood_gain: dict[str, np.ndarray]  # "chosen", "rejected": over the SFT policy, nats a token; or empty
 
 
 @dataclass(frozen=True)
 class RewardModel:
+    """What a reward model took, and how it did."""
+
     labels: int
     seconds: float  # of one core
     margins: np.ndarray  # (test pairs,), above 0 where it is right
@@ -57,6 +61,8 @@ class RewardModel:
 
 @dataclass(frozen=True)
 class Results:
+    """All that the experiment found."""
+
     policies: list[Policy]
     verdicts: dict[tuple[Teacher, int], np.ndarray]
     reward_models: dict[tuple[str, int], RewardModel]
@@ -65,19 +71,35 @@ class Results:
 
     @property
     def seeds(self) -> range:
+        """The seeds of everything."""
         return range(len(self.rounds))
 
-    def runs(self, method: str, beta: float, teacher: Teacher = "people", again: Again = "") -> list[Policy]:
-        """The runs of one sort, seed by seed. Raises LabError if there are none."""
-        wanted = (method, beta, teacher, again)
-        found = [p for p in self.policies if (p.run.method, p.run.beta, p.run.teacher, p.run.again) == wanted]
+    def runs(
+        self, method: str, beta: float, teacher: Teacher = "people", second_round: SecondRound = ""
+    ) -> list[Policy]:
+        """The runs of one sort, seed by seed.
+
+        Raises:
+            LabError: there are none.
+        """
+        wanted = (method, beta, teacher, second_round)
+        found = [p for p in self.policies if (p.run.method, p.run.beta, p.run.teacher, p.run.second_round) == wanted]
         if not found:
-            raise files.LabError(f"the experiment holds no run with (method, beta, teacher, again) = {wanted}")
+            raise LabError(f"the experiment holds no run with (method, beta, teacher, second_round) = {wanted}")
         return sorted(found, key=lambda policy: policy.run.seed)
 
     def betas(self, method: str) -> list[float]:
-        """The KL coefficients that a method was tried with, the largest first: the further on, the further it goes."""
-        return sorted({p.run.beta for p in self.policies if p.run.method == method and not p.run.again}, reverse=True)
+        """The KL coefficients that a method was tried with, the largest first: the later, the further it goes."""
+        return sorted({p.run.beta for p in self._first_round if p.run.method == method}, reverse=True)
+
+    @property
+    def methods(self) -> list[tuple[str, float]]:
+        """Every way to use the labels of one round, with its KL coefficient."""
+        return list(dict.fromkeys((p.run.method, p.run.beta) for p in self._first_round))
+
+    @property
+    def _first_round(self) -> list[Policy]:
+        return [policy for policy in self.policies if not policy.run.second_round]
 
     def accuracy(self, source: str) -> Interval:
         """How often the reward models of one sort are right about test pairs, over seeds and pairs."""
@@ -93,7 +115,7 @@ def frontier(results: Results, pool: Pool, kind: Kind, sizes: Sequence[int]) -> 
     Of a way that samples in training, `at` is the update; of DPO the KL coefficient, of best-of-n the n.
     """
     curves = {}
-    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+    for method, beta in results.methods:
         name = f"PPO, beta {beta:g}" if method == "PPO" else method
         if method == "DPO":
             groups = [results.runs(method, beta) for beta in results.betas(method)]
@@ -118,8 +140,12 @@ def _curve(name: str, groups: Sequence[Sequence[Policy]], at: list, pool: Pool, 
 
 
 def texts(results: Results, pool: Pool, method: str, beta: float, step: int = -1) -> list[dict]:
-    """What the first seed's policy wrote at a point, a dict a prompt: prompt, before (a sample of the SFT policy),
-    completion with its gold reward, and proxy, the mean proxy reward of that prompt's samples."""
+    """What the first seed's policy wrote at a point.
+
+    Returns:
+        For each prompt: prompt, before (a sample of the SFT policy), completion with its gold reward, and proxy, the
+        mean proxy reward of that prompt's samples.
+    """
     run = results.runs(method, beta)[0]
     return [
         {"prompt": pool.prompts[post], "before": pool.completions[post][0], "completion": text}
@@ -144,20 +170,23 @@ def difference(a: Sequence[Policy], b: Sequence[Policy]) -> Interval:
 
 
 def likelihood_gain(runs: Sequence[Policy], side: Literal["chosen", "rejected"]) -> Interval:
-    """By how much a method made the texts of its training pairs likelier than under SFT, nats a token; seeds pooled,
-    since each has pairs of its own."""
-    return bootstrap_interval(np.concatenate([run.likelier[side] for run in runs]))
+    """Log-likelihood of the texts of a method's training pairs over that under the SFT policy, nats a token.
+
+    Seeds are pooled, since each has pairs of its own.
+    """
+    return bootstrap_interval(np.concatenate([run.likelihood_gain[side] for run in runs]))
 
 
 def ways_table(results: Results, pool: Pool) -> pd.DataFrame:
     """Every way to use the labels of people, and its cost; means over seeds at the end of the run.
 
-    Columns: gain in gold reward, KL (nats), words, samples (drawn in training), and the seconds of one core that
-    reward model (0 where there is none) and policy took to train.
+    Returns:
+        A row for each way: gain in gold reward, KL (nats), words, samples (drawn in training), and the seconds of one
+        core that reward model (0 where there is none) and policy took to train.
     """
     rows = {}
     scored = np.mean([results.reward_models["people", seed].seconds for seed in results.seeds])
-    for method, beta in dict.fromkeys((p.run.method, p.run.beta) for p in results.policies if not p.run.again):
+    for method, beta in results.methods:
         runs = results.runs(method, beta)
         rows[f"{method}, beta {beta:g}" if beta else method] = {
             "gain in gold reward": str(gain(runs, pool)),
@@ -170,15 +199,16 @@ def ways_table(results: Results, pool: Pool) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-# --- Teachers and rounds ------------------------------------------------------
+# --- Teachers and the second round ------------------------------------------------------
 
 
 def teachers_table(results: Results, pool: Pool, beta: float) -> pd.DataFrame:
-    """What each teacher's labels are worth: a row for each, people first.
+    """What each teacher's labels are worth.
 
-    Columns: agreement (how often it agrees with the person who labeled a pair, a tie counting half; seeds pooled),
-    accuracy (of the reward models trained on its labels, on people's test pairs) and gain (in gold reward, of PPO on
-    these), each with _low and _high; words (of the policies' texts).
+    Returns:
+        A row for each teacher, people first: agreement (how often it agrees with the person who labeled a pair, a tie
+        counting half; seeds pooled), accuracy (of the reward models trained on its labels, on people's test pairs) and
+        gain (in gold reward, of PPO on these), each with _low and _high; words (of the policies' texts).
     """
     rows = {}
     for teacher in dict.fromkeys(teacher for teacher, _ in results.verdicts):
@@ -195,10 +225,15 @@ def teachers_table(results: Results, pool: Pool, beta: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy"]) -> Interval:
+def accuracy_on_new(results: Results, judge: str, writer: Writer) -> Interval:
     """How often reward models are right about new pairs that the SFT policy, or the first round's, wrote.
 
-    judge: a source of reward models, "people" for the first round's. Seeds pooled: each policy has pairs of its own.
+    Seeds are pooled: each policy has pairs of its own.
+
+    Args:
+        results: of the experiment.
+        judge: which new labels the reward models were trained on; "people" for those of the first round.
+        writer: of the pairs.
     """
     margins = np.concatenate([row["margins"][judge][writer] for row in results.rounds])
     return bootstrap_interval(right(margins))
@@ -206,8 +241,8 @@ def accuracy_on_new(results: Results, judge: str, writer: Literal["SFT", "policy
 
 def judges_table(results: Results) -> pd.DataFrame:
     """`accuracy_on_new` of the reward models of both rounds, and the best that anybody could do."""
-    writers = {"SFT": "pairs of the SFT policy", "policy": "pairs of the tuned policy"}
-    judges = {"people": "first round"} | {what: f"second round, {what}" for what in NEW}
+    writers: dict[Writer, str] = {"SFT": "pairs of the SFT policy", "policy": "pairs of the tuned policy"}
+    judges = {"people": "first round"} | {kind: f"second round, {kind}" for kind in NEW_LABELS}
     rows = {
         name: {column: str(accuracy_on_new(results, judge, writer)) for writer, column in writers.items()}
         for judge, name in judges.items()
@@ -222,31 +257,26 @@ def judges_table(results: Results) -> pd.DataFrame:
 
 
 def write_results(experiment: DirectAlignment, folder: Path) -> None:
-    """Write what a whole experiment found into `folder`, as the four files."""
-    plan, seeds = experiment.plan, range(experiment.plan.seeds)
-    runs = plan.runs + plan.taught + plan.rounds
-    policies = [asdict(run) | experiment.read(run.name) for run in runs]
-    labels = [
-        {"teacher": teacher, "seed": seed} | experiment.read(f"labels, {teacher}, seed {seed}")
-        for teacher in plan.teachers
-        for seed in seeds
-    ]
-    models = [
-        {"source": source, "seed": seed} | experiment.read(f"reward model, {source}, seed {seed}")
-        for source in (*plan.teachers, *NEW)
-        for seed in seeds
-    ]
-    rounds = [{"seed": seed} | experiment.read(f"judges, seed {seed}") for seed in seeds]
+    """Write what the whole experiment found into `folder`, as the four files."""
+    plan, read = experiment.plan, experiment.read
+    runs = plan.runs + plan.teacher_runs + plan.second_rounds
     with files.atomic_folder(folder) as new:
-        files.write_jsonl(new / "policies.jsonl", policies)
-        files.write_jsonl(new / "labels.jsonl", labels)
-        files.write_jsonl(new / "reward_models.jsonl", models)
-        files.write_jsonl(new / "rounds.jsonl", rounds)
+        files.write_jsonl(new / "policies.jsonl", [asdict(run) | read(run) for run in runs])
+        files.write_jsonl(new / "labels.jsonl", [asdict(part) | read(part) for part in plan.teacher_labels])
+        files.write_jsonl(
+            new / "reward_models.jsonl",
+            [{"source": part.source, "seed": part.seed} | read(part) for part in plan.reward_models],
+        )
+        files.write_jsonl(new / "rounds.jsonl", [asdict(part) | read(part) for part in plan.judges])
 
 
 def load_results(profile: str) -> Results:
-    """What the reader's own experiment with `profile` found, or else the shipped one. LabError if it is broken."""
-    return load_shipped(profile, NAME, _read)
+    """What the reader's own experiment with `profile` found, or else the shipped one.
+
+    Raises:
+        LabError: the results are broken, or there are none.
+    """
+    return runner.load_results(profile, DirectAlignment.NAME, _read)
 
 
 def _read(folder: Path, origin: Origin) -> Results:
@@ -263,14 +293,14 @@ def _read(folder: Path, origin: Origin) -> Results:
 
 def _policy(row: dict) -> Policy:
     points = pd.DataFrame(row["measured"])
-    likelier = row["measured"][-1].get("likelihood", {})
+    likelihood = row["measured"][-1].get("likelihood", {})
     arrays = {name: np.array(points[name].tolist(), float) for name in ("kl", "gold", "proxy", "words", "ended")}
     return Policy(
-        Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "again"))),
+        Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "second_round"))),
         row["seconds"],
         row["samples"],
         steps=points["step"].to_numpy(),
         completions=points["completions"].tolist(),
-        likelier={side: np.array(values, float) for side, values in likelier.items()},
+        likelihood_gain={side: np.array(values, float) for side, values in likelihood.items()},
         **arrays,
     )

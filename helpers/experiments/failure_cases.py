@@ -1,6 +1,6 @@
-"""The failure gallery as plain data: what is broken in each recorded run of PPO, what shows it, and which line it is.
+"""The failure gallery as plain data: what is broken in each recorded run of PPO, and what shows it.
 
-`failures` breaks and records them.
+`failures` breaks, runs and records them, and shows the line that is broken.
 """
 
 from __future__ import annotations
@@ -10,17 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that is broken.
+    """One thing that is broken."""
 
-    name: of its recording, which must not tell. cause: in a few words, as a choice among others. sign: what curves and
-    samples show, and why. broken, right: the line, as it was and as it should be.
-    """
-
-    name: str
-    cause: str
-    sign: str
-    broken: str
-    right: str
+    name: str  # of its recording, which must not tell
+    cause: str  # in a few words, as a choice among others
+    sign: str  # what curves and samples show, and why
+    updates: int | None = None  # of the recorded run; default: the profile's
 
 
 HEALTHY = Case(
@@ -28,8 +23,6 @@ HEALTHY = Case(
     cause="nothing is broken",
     sign="The reward is flat for about ten updates and then rises; KL begins at 0 and ends below 2 nats; the entropy "
     "halves, the value loss falls, nearly all responses end. The samples stay TL;DRs of their posts.",
-    broken="",
-    right="",
 )
 
 CASES = [
@@ -39,8 +32,6 @@ CASES = [
         sign="The reward rises, further than in the healthy run, while responses shrink from 27 tokens to 7: PPO "
         "maximizes what it is given, and the reward model dislikes fragments most of all. The curve alone cannot tell; "
         "the samples do.",
-        broken="reward = -score",
-        right="reward = score",
     ),
     Case(
         name="case-2",
@@ -48,8 +39,6 @@ CASES = [
         sign="The reward stays where it began, and the value loss is near 0 from the first update on: there is nothing "
         "to learn from. Scores stand behind the response, where the mask takes them away; only the longest response of "
         "a batch, which has no padding, is still rewarded.",
-        broken="rewards[:, -1] += scores",
-        right="rewards[torch.arange(batch), mask.sum(1) - 1] += scores",
     ),
     Case(
         name="case-3",
@@ -57,8 +46,6 @@ CASES = [
         sign="KL is 40 nats at the first update, before anything was learned, and samples begin in the middle of a "
         "word: all prompts but the longest end in padding, and the policy continues that. Its log-probabilities are "
         "then taken of another input than it was sampled from. The reward never gets to where the SFT policy stands.",
-        broken='tokenizer.padding_side = "right"',
-        right='tokenizer.padding_side = "left"  # a prompt must end where its response begins',
     ),
     Case(
         name="case-4",
@@ -66,8 +53,6 @@ CASES = [
         sign="The value loss is three times the healthy run's at the first update, and the explained variance falls "
         "below 0 at once. That is all: advantages are whitened, and a poor value function makes them noisier rather "
         "than wrong. The reward still rises.",
-        broken='{"params": value_head, "lr": 100 * learning_rate}',
-        right='{"params": value_head, "lr": learning_rate}',
     ),
     Case(
         name="case-5",
@@ -75,16 +60,12 @@ CASES = [
         sign="Nothing shows within these forty updates. The SFT policy ends nineteen of twenty responses by itself, so "
         "the penalty was hardly ever paid. The line is wrong all the same: a policy that finds out that longer is "
         "better would not be held back. Not every mistake has a curve.",
-        broken="missing_eos_penalty=0.0",
-        right="missing_eos_penalty=1.0",
     ),
     Case(
         name="case-6",
         cause="the learning rate is ten times too high",
         sign="KL is at 6 nats after eight updates and beyond 50 at the end; the entropy rises threefold, "
         "as the texts break up. The reward leaps up within eight updates, and then falls.",
-        broken="learning_rate=5e-3",
-        right="learning_rate=5e-4",
     ),
     Case(
         name="case-7",
@@ -92,8 +73,6 @@ CASES = [
         sign="KL is 0.4 nats at the very first update, before anything was learned: the reference is the base model "
         "without the SFT adapter, so the penalty pulls the policy away from where it began. SFT changed the base "
         "little here, so the run survives it.",
-        broken="reference = base model",
-        right="reference = a frozen copy of the policy at its start",
     ),
     Case(
         name="case-8",
@@ -101,8 +80,6 @@ CASES = [
         sign="The reward stands near 10 from the start, and the value loss at 16. Then responses shrink to a single "
         "</s>. The value head begins at 0, so every token seems to earn about 10, later ones more than earlier ones "
         "(lambda is below 1); whitened, that says: late is good. The surest way to be at the end is to end.",
-        broken="score = reward_model(prompt, response)  # its mean happened to be 10",
-        right="score = (reward_model(prompt, response) - mean) / std",
     ),
     Case(
         name="case-9",
@@ -110,8 +87,6 @@ CASES = [
         sign="No response ends, in any update, though the samples look whole: a mask that leaves out padding leaves "
         "out </s> as well. Every response pays the penalty for not ending, so the reward starts 1 lower, and nothing "
         "teaches the policy when to stop. It learns, but slowly.",
-        broken="tokenizer.pad_token = tokenizer.eos_token; mask = response_ids != tokenizer.pad_token_id",
-        right="a padding token of its own; the mask holds the first </s>",
     ),
     Case(
         name="case-10",
@@ -119,7 +94,6 @@ CASES = [
         sign="For forty updates it looks like the healthy run. Then KL climbs on, to 6 nats after eighty, while the "
         "reward still rises: nothing holds the policy, and KL is all that warns. With so good a reward model the "
         "samples are fine so far; lab 05 shows where the same line ends with one of 64 labels.",
-        broken="beta=0.0",
-        right="beta=0.05",
+        updates=80,
     ),
 ]

@@ -1,24 +1,26 @@
-"""The sweep of lab 05: reward models of many strengths, each pressed by best-of-n and by PPO, and what gold says.
+"""The experiment of lab 05: reward models of many strengths, each optimized against by best-of-n and by PPO.
 
-Training never sees the gold reward; it is noted beside. `sweep_results` reads what came of it.
+Training never sees the gold reward; it is noted beside. `overoptimization_results` reads what came of it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from ..evaluation.policies import sample
 from ..evaluation.reward_models import pair_scores
 from ..models.generation import pad_left
 from ..models.loading import prompt_ids
 from ..models.profiles import Profile
+from ..models.reward_scale import RewardScale
 from ..models.shared_base import REFERENCE, SharedBase
 from ..preferences import Preference, load_preferences, read_prompts
 from ..runs.artifacts import Artifacts
@@ -27,18 +29,19 @@ from ..training.ppo_config import PPOConfig
 from ..training.reward_model import train_reward_model
 from ..training.rewards import Reward, weighted_sum
 from ..training.train_ppo import train_ppo
-from .runner import Experiment, short
+from .runner import Experiment, file_name, rounded
 
-READ = 8  # prompts of which the texts of every policy are kept
-LENGTH_PENALTY = 0.05  # the length penalty, sd of the reward model a word
+KEPT_TEXTS = 8  # prompts of which the texts of every policy are kept
+LENGTH_PENALTY = 0.05  # sd of the reward model a word
 
-Kind = tuple[int, float]  # labels, and which part of them is turned round
+Kind = tuple[int, float]  # labels, and which part of them is flipped
 Shape = Literal["", "ensemble", "length penalty"]
+Training = Generator[dict[str, float], None, tuple[nn.Module, RewardScale]]
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A reward model: how many labels it was trained on, which part of them was turned round, and its seed."""
+    """A reward model: how many labels it was trained on, which part of them was flipped, and its seed."""
 
     labels: int
     seed: int
@@ -46,10 +49,12 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        return f"{self.labels}-labels{f'-noise-{self.noise:g}' if self.noise else ''}-seed-{self.seed}"
+        """Its own part of a file's name."""
+        return file_name(f"{self.labels} labels", f"noise {self.noise:g}" if self.noise else "", f"seed {self.seed}")
 
     @property
     def steps(self) -> int:
+        """Optimizer steps of its training."""
         return steps_for(self.labels)
 
     def pairs(self, rows: Sequence[Preference]) -> list[Preference]:
@@ -58,7 +63,7 @@ class Proxy:
         drawn = rng.sample(list(rows), self.labels)
         return [_flipped(row) if rng.random() < self.noise else row for row in drawn]
 
-    def train(self, profile: Profile, folder: Path) -> Iterator[dict]:
+    def train(self, profile: Profile, folder: Path) -> Training:
         """Train it and write it into `folder`; yields and returns as `train_reward_model`."""
         return train_proxy(profile, self.pairs(load_preferences("train")), self.seed, self.steps, folder)
 
@@ -68,9 +73,9 @@ def steps_for(labels: int) -> int:
     return max(40, 3 * labels // 32)
 
 
-def train_proxy(profile: Profile, pairs: Sequence[Preference], seed: int, steps: int, folder: Path) -> Iterator[dict]:
+def train_proxy(profile: Profile, pairs: Sequence[Preference], seed: int, steps: int, folder: Path) -> Training:
     """Train a reward model on `pairs` and write it into `folder`; yields and returns as `train_reward_model`."""
-    # One scale for all: normalized on the same texts, and not on the labels that each has seen.
+    # One scale for all: normalized on the same texts, and not on the labels that each was trained on.
     validation = load_preferences("validation")[:256]
     reference = [(row.prompt, text) for row in validation for text in (row.chosen, row.rejected)]
     return train_reward_model(profile, pairs, seed=seed, steps=steps, reference=reference, output=folder)
@@ -80,11 +85,48 @@ def _flipped(row: Preference) -> Preference:
     return replace(row, chosen=row.rejected, rejected=row.chosen)
 
 
+# --- Parts and plan -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RewardModel:
+    """A proxy, trained, in a folder of its own; in the file: its margins.
+
+    These are the score of the chosen minus the score of the rejected text of every test pair.
+    """
+
+    proxy: Proxy
+
+    @property
+    def file_name(self) -> str:
+        """Of the part's file."""
+        return file_name("reward model", self.proxy.name)
+
+
+@dataclass(frozen=True)
+class SamplePool:
+    """Samples of the SFT policy for every held-out prompt: prompt, completions and their gold rewards."""
+
+    file_name = "pool"
+
+
+@dataclass(frozen=True)
+class PoolScores:
+    """A proxy's scores of the whole pool."""
+
+    proxy: Proxy
+
+    @property
+    def file_name(self) -> str:
+        """Of the part's file."""
+        return file_name("scores", self.proxy.name)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of PPO against a proxy.
 
-    shape: "ensemble" for the lowest score of all seeds' reward models of the kind, "length penalty" for
+    The shape is "ensemble" for the lowest score of all seeds' reward models of the kind, and "length penalty" for
     LENGTH_PENALTY off the score for each word.
     """
 
@@ -93,13 +135,17 @@ class Run:
     shape: Shape = ""
 
     @property
-    def name(self) -> str:
-        return f"ppo, {self.proxy.name}, beta {self.beta:g}{f', {self.shape}' if self.shape else ''}"
+    def file_name(self) -> str:
+        """Of the part's file."""
+        return file_name("ppo", self.proxy.name, f"beta {self.beta:g}", self.shape)
+
+
+Part = RewardModel | SamplePool | PoolScores | Run
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep holds. The default is what is shipped."""
+    """What the experiment holds. The default is what is shipped."""
 
     labels: tuple[int, ...] = (64, 256, 1024, 8000)
     noisy: tuple[Kind, ...] = ((1024, 0.25),)
@@ -113,67 +159,68 @@ class Plan:
 
     @property
     def proxies(self) -> list[Proxy]:
+        """All reward models."""
         kinds = [(n, 0.0) for n in self.labels] + list(self.noisy)
         return [Proxy(n, seed, noise) for (n, noise), seed in product(kinds, range(self.seeds))]
 
     @property
     def runs(self) -> list[Run]:
+        """All runs of PPO: against each reward model, then with each remedy."""
         remedied = [Proxy(self.remedied, seed) for seed in range(self.seeds)]
+        shapes: tuple[Shape, ...] = ("ensemble", "length penalty")
         penalized = [Run(proxy, beta) for beta, proxy in product(self.betas, remedied)]
-        shaped = [Run(proxy, shape=shape) for shape, proxy in product(("ensemble", "length penalty"), remedied)]
+        shaped = [Run(proxy, shape=shape) for shape, proxy in product(shapes, remedied)]
         return [*map(Run, self.proxies), *penalized, *shaped]
 
     @property
     def heldout(self) -> list[str]:
+        """The prompts of every measurement."""
         return [row.prompt for row in read_prompts("heldout")][: self.prompts]
 
 
 @dataclass(frozen=True)
-class Overoptimization(Experiment):
-    """What is in a sweep, and how each part of it is made."""
+class Overoptimization(Experiment[Part]):
+    """What is in the experiment, and how each part of it is made."""
 
-    FOLDER = "sweep"
+    NAME = "overoptimization"
     profile: Profile
     plan: Plan = field(default_factory=Plan)
     place: Path | None = None
 
     @property
-    def phases(self) -> list[list[str]]:
-        names = [proxy.name for proxy in self.plan.proxies]
-        rewards, measured = [f"reward model, {name}" for name in names], ("scores", "margins")
-        return [
-            rewards + ["pool"],
-            [f"{what}, {name}" for name in names for what in measured],
-            [run.name for run in self.plan.runs],
-        ]
+    def phases(self) -> list[list[Part]]:
+        """Reward models and pool; the pool's scores; the runs of PPO."""
+        proxies = self.plan.proxies
+        return [[*map(RewardModel, proxies), SamplePool()], [*map(PoolScores, proxies)], [*self.plan.runs]]
 
-    def path(self, part: str) -> Path:
-        return super().path(f"{part}/reward" if part.startswith("reward model, ") else part)
+    def make(self, part: Part) -> None:
+        """Make one part and write it."""
+        self.write(part, self._content(part))
 
-    def make(self, part: str) -> None:
-        proxies = {proxy.name: proxy for proxy in self.plan.proxies}
-        match part.split(", "):
-            case "reward model", name:
-                for _ in proxies[name].train(self.profile, self.path(part).parent):
-                    pass
-                return
-            case "scores", name:
-                content = self._scores(proxies[name])
-            case "margins", name:
-                content = self._margins(proxies[name])
-            case ["pool"]:
-                content = self._pool()
-            case _:
-                content = self._ppo(next(run for run in self.plan.runs if run.name == part))
-        self.write(part, content)
+    def _content(self, part: Part) -> list[Any]:
+        match part:
+            case RewardModel(proxy):
+                return self._reward_model(proxy)
+            case SamplePool():
+                return self._pool()
+            case PoolScores(proxy):
+                return self._scores(proxy)
+            case Run():
+                return self._ppo(part)
 
     def _load(self, proxy: Proxy | None = None) -> SharedBase:
-        reward = proxy and self.path(f"reward model, {proxy.name}").parent
         sft = Artifacts(self.profile.name).find("sft").path
-        return SharedBase.load(self.profile, sft=sft, reward=reward, seed=proxy.seed if proxy else 0)
+        if proxy is None:
+            return SharedBase.load(self.profile, sft=sft)
+        return SharedBase.load(self.profile, sft=sft, reward=self.model_folder(RewardModel(proxy)), seed=proxy.seed)
+
+    def _reward_model(self, proxy: Proxy) -> list[float]:
+        for _ in proxy.train(self.profile, self.model_folder(RewardModel(proxy))):
+            pass
+        scores = pair_scores(self._load(proxy), load_preferences("test"))
+        return rounded(scores["chosen"] - scores["rejected"])
 
     def _pool(self) -> list[dict]:
-        """Samples of the SFT policy: prompt, completions and their gold rewards."""
         shared = self._load()
         generator, rows = torch.Generator().manual_seed(0), []
         for prompt in self.plan.heldout:
@@ -186,48 +233,42 @@ class Overoptimization(Experiment):
         return rows
 
     def _scores(self, proxy: Proxy) -> list[list[float]]:
-        """The proxy's scores of the whole pool."""
-        shared = self._load(proxy)
-        scores = [
-            shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]) for row in self.read("pool")
-        ]
-        return [short(row) for row in scores]
-
-    def _margins(self, proxy: Proxy) -> list[float]:
-        """Score of the chosen minus score of the rejected text of every test pair."""
-        scores = pair_scores(self._load(proxy), load_preferences("test"))
-        return short(scores["chosen"] - scores["rejected"])
+        shared, rows = self._load(proxy), self.read(SamplePool())
+        scores = [shared.reward([row["prompt"]] * len(row["completions"]), row["completions"]) for row in rows]
+        return [rounded(row) for row in scores]
 
     def _ppo(self, run: Run) -> list[dict]:
-        """The policy on the held-out prompts, every so many updates: its update, mean KL and share that ended; gold
-        reward, words and each seed's proxy score of every completion; and some of the texts."""
+        """The policy on the held-out prompts, every so many updates.
+
+        Update, mean KL and share that ended; gold reward, words and each seed's proxy score of every completion; and
+        some of the texts.
+        """
         judges = [self._load(replace(run.proxy, seed=seed)) for seed in range(self.plan.seeds)]
         shared = judges[run.proxy.seed]
         rewards = [judge.reward for judge in judges]
         config = PPOConfig.of(self.profile, seed=run.proxy.seed, beta=run.beta, updates=self.plan.updates)
+        prompts, reward = [row.prompt for row in read_prompts("train")], _shaped(run.shape, rewards, run.proxy.seed)
         rows = []
-        for record in train_ppo(
-            shared, [row.prompt for row in read_prompts("train")], _shaped(run.shape, rewards, run.proxy.seed), config
-        ):
+        for record in train_ppo(shared, prompts, reward, config):
             if record["step"] % self.plan.every and record["step"] != self.plan.updates:
                 continue
             frame = sample(shared, self.plan.heldout, seed=record["step"])
-            prompts, texts = frame["prompt"].tolist(), frame["completion"].tolist()
+            asked, texts = frame["prompt"].tolist(), frame["completion"].tolist()
             rows.append(
                 {
                     "update": record["step"],
                     "kl": round(frame["kl"].mean(), 4),
                     "ended": frame["ended"].mean(),
-                    "gold": short(frame["gold"]),
-                    "proxies": [short(reward(prompts, texts)) for reward in rewards],
+                    "gold": rounded(frame["gold"]),
+                    "proxies": [rounded(judge.reward(asked, texts)) for judge in judges],
                     "words": frame["words"].tolist(),
-                    "completions": texts[:READ],
+                    "completions": texts[:KEPT_TEXTS],
                 }
             )
         return rows
 
 
-def _shaped(shape: Shape, rewards: Sequence[Reward], seed: int) -> Reward:
+def _shaped(shape: Shape, rewards: Sequence[Callable[[Sequence[str], Sequence[str]], Tensor]], seed: int) -> Reward:
     if shape == "ensemble":
         return lambda prompts, texts: torch.stack([reward(prompts, texts) for reward in rewards]).amin(dim=0)
     if shape == "length penalty":

@@ -1,9 +1,9 @@
-"""What a sweep found, as lab 05 reads it: the reader's own if there is one, else the shipped one.
+"""What the experiment of lab 05 found, as the lab reads it: the reader's own if there is one, else the shipped one.
 
 pool.jsonl        a prompt a line: prompt, completions of the SFT policy, gold (each one's gold reward)
 scores.jsonl      a reward model a line: labels, seed, noise, scores (prompt by prompt, of each completion), margins
                   (score of the chosen minus score of the rejected text, of each test pair)
-policies.jsonl    a run of PPO a line: labels, seed, noise, beta, shape, measured (as `sweep` writes it)
+policies.jsonl    a run of PPO a line: labels, seed, noise, beta, shape, measured (as `overoptimization` writes it)
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .. import files
-from ..files import LabError
-from ..formulas.objectives import best_of_n_kl
-from ..formulas.overoptimization import (
-    Fit,
-    Form,
-    Gains,
-    best_of_n_means,
-    best_of_n_probabilities,
-    fit,
-    gain_curve,
-    turning_points,
-)
+from ..files import LabError, Origin
+from ..formulas.best_of_n import best_of_n_kl, best_of_n_means, best_of_n_probabilities
+from ..formulas.overoptimization import Fit, Form, Gains, fit, gain_curve, turning_points
 from ..formulas.statistics import Interval, paired_difference_over_seeds
-from .overoptimization import READ, Kind, Overoptimization, Proxy, Run
-from .runner import Origin, load_shipped
+from . import runner
+from .overoptimization import (
+    KEPT_TEXTS,
+    Kind,
+    Overoptimization,
+    PoolScores,
+    Proxy,
+    RewardModel,
+    Run,
+    SamplePool,
+    Shape,
+)
 
-NAME = "overoptimization"
 Measure = Literal["gold", "proxy"]
 
 
@@ -48,45 +48,55 @@ class Pool:
     scores: dict[Proxy, np.ndarray]
 
     def of_kind(self, kind: Kind) -> np.ndarray:
-        """The scores by all reward models of a kind, seed by seed: (seeds, prompts, samples)."""
+        """The scores by all reward models of a kind, seed by seed: (seeds, prompts, samples).
+
+        Raises:
+            LabError: there are none.
+        """
         models = [proxy for proxy in self.scores if (proxy.labels, proxy.noise) == kind]
         if not models:
-            raise LabError(f"the sweep holds no reward model of {kind[0]} labels with noise {kind[1]:g}")
+            raise LabError(f"the experiment holds no reward model of {kind[0]} labels with noise {kind[1]:g}")
         return np.stack([self.scores[proxy] for proxy in sorted(models, key=lambda proxy: proxy.seed)])
 
 
 @dataclass(frozen=True)
 class Policy:
-    """One run of PPO, measured every so often on the pool's prompts, one sample each."""
+    """One run of PPO, measured every few updates on the pool's prompts, one sample each."""
 
     run: Run
     updates: np.ndarray  # (points,)
     kl: np.ndarray  # (points,), nats
     gold: np.ndarray  # (points, prompts)
-    proxies: np.ndarray  # (points, seeds, prompts): by the reward models of all seeds; PPO saw its own seed's only
+    proxies: np.ndarray  # (points, seeds, prompts): by the reward models of all seeds; PPO used its own seed's only
     words: np.ndarray  # (points, prompts)
     ended: np.ndarray  # (points,), share of the completions that ended by themselves
     completions: list[list[str]]  # of each point, for the first few prompts
 
     @property
     def proxy(self) -> np.ndarray:
-        """The scores by the reward model that PPO saw: (points, prompts)."""
+        """The scores by the reward model that PPO was trained against: (points, prompts)."""
         return self.proxies[:, self.run.proxy.seed]
 
 
 @dataclass(frozen=True)
 class Results:
+    """All that the experiment found."""
+
     pool: Pool
     margins: dict[Proxy, np.ndarray]  # of each reward model on the test pairs: (pairs,), above 0 where it is right
     policies: list[Policy]
     origin: Origin
 
-    def runs(self, kind: Kind, beta: float = 0.0, shape: str = "") -> list[Policy]:
-        """The runs of PPO of one sort, seed by seed."""
+    def runs(self, kind: Kind, beta: float = 0.0, shape: Shape = "") -> list[Policy]:
+        """The runs of PPO of one sort, seed by seed.
+
+        Raises:
+            LabError: there are none.
+        """
         wanted = (*kind, beta, shape)
         found = [p for p in self.policies if (p.run.proxy.labels, p.run.proxy.noise, p.run.beta, p.run.shape) == wanted]
         if not found:
-            raise LabError(f"the sweep holds no run of PPO with (labels, noise, beta, shape) = {wanted}")
+            raise LabError(f"the experiment holds no run of PPO with (labels, noise, beta, shape) = {wanted}")
         return sorted(found, key=lambda policy: policy.run.proxy.seed)
 
 
@@ -95,20 +105,20 @@ class Results:
 
 @dataclass(frozen=True)
 class Curve:
-    """Gain in gold and in proxy reward over the SFT policy, the further a reward model is pressed; all seeds together.
+    """Gain in gold and in proxy reward over the SFT policy, the further a reward model is optimized against.
 
-    at: n of best-of-n, or the update of PPO. d: sqrt of the KL there, nats; of best-of-n by the formula.
+    All seeds are taken together.
     """
 
     name: str
     form: Form
-    at: list[int]
-    d: np.ndarray
+    at: list[int] | list[str]  # n of best-of-n, or the update of PPO; in lab 06 the same in words
+    d: np.ndarray  # sqrt of the KL there, nats; of best-of-n by the formula
     gold: Gains
     proxy: Gains
 
     def fit(self, measure: Measure = "gold") -> Fit:
-        """The form of Gao et al. 2023 that is for this way of pressing, fitted to the mean gains."""
+        """The form of Gao et al. 2023 for this way to optimize, fitted to the mean gains."""
         return fit(self.form, self.d, getattr(self, measure).estimate)
 
     def turning_point(self) -> tuple[float, float, float]:
@@ -128,6 +138,7 @@ class Curve:
 
 
 def name_of(kind: Kind) -> str:
+    """A kind of reward model as figures name it."""
     labels, noise = kind
     return f"{labels:,} labels" + (f", {noise:.0%} wrong" if noise else "")
 
@@ -135,7 +146,14 @@ def name_of(kind: Kind) -> str:
 def best_of_n_curve(
     pool: Pool, kind: Kind, sizes: Sequence[int], chances: Callable[[int, int], ArrayLike] = best_of_n_probabilities
 ) -> Curve:
-    """Best-of-n by the reward models of a kind, for each n of `sizes`."""
+    """Best-of-n by the reward models of a kind, for each n of `sizes`.
+
+    Args:
+        pool: the samples that it takes the best of.
+        kind: of the reward models.
+        sizes: the n.
+        chances: (pool, n) -> how probably each rank of the pool is the best of n, as `best_of_n_probabilities`.
+    """
     scores = pool.of_kind(kind)
 
     def gain(measured: np.ndarray) -> Gains:  # (seeds, prompts, samples)
@@ -147,7 +165,7 @@ def best_of_n_curve(
     return Curve(name_of(kind), "best of n", list(sizes), d, gain(gold), gain(scores))
 
 
-def policy_curve(results: Results, kind: Kind, beta: float = 0.0, shape: str = "") -> Curve:
+def policy_curve(results: Results, kind: Kind, beta: float = 0.0, shape: Shape = "") -> Curve:
     """PPO against the reward models of a kind, each seed against its own."""
     runs, pool = results.runs(kind, beta, shape), results.pool
     extra = (f", KL coefficient {beta:g}" if beta else "") + (f", {shape}" if shape else "")
@@ -162,9 +180,10 @@ def policy_curve(results: Results, kind: Kind, beta: float = 0.0, shape: str = "
 
 
 def stopped_early(results: Results, kind: Kind) -> tuple[list[int], Interval]:
-    """PPO stopped where the reward models that it did *not* see, those of the other seeds, like its policy best.
+    """PPO stopped where the reward models of the other seeds, which it does *not* use, score its policy highest.
 
-    Returns the update at which each seed stops, and the gain in gold reward there.
+    Returns:
+        The update at which each seed stops, and the gain in gold reward there.
     """
     runs, places = results.runs(kind), []
     for run in runs:
@@ -175,10 +194,11 @@ def stopped_early(results: Results, kind: Kind) -> tuple[list[int], Interval]:
     return updates, paired_difference_over_seeds(after, results.pool.gold.mean(-1))
 
 
-def chosen_texts(pool: Pool, kind: Kind, n: int, posts: int = READ) -> list[dict]:
+def chosen_texts(pool: Pool, kind: Kind, n: int, posts: int = KEPT_TEXTS) -> list[dict]:
     """What the first reward model of a kind keeps of the first `n` samples of each of the first posts.
 
-    Dicts with prompt, before (the first sample), completion, and its gold and proxy reward.
+    Returns:
+        For each post, prompt, before (the first sample), completion, and its gold and proxy reward.
     """
     scores = pool.of_kind(kind)[0]
     rows = []
@@ -190,7 +210,7 @@ def chosen_texts(pool: Pool, kind: Kind, n: int, posts: int = READ) -> list[dict
     return rows
 
 
-def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, shape: str = "") -> list[dict]:
+def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, shape: Shape = "") -> list[dict]:
     """What the first seed's policy wrote at an update, as `chosen_texts`."""
     run, pool = results.runs(kind, beta, shape)[0], results.pool
     point = run.updates.tolist().index(update)
@@ -204,25 +224,29 @@ def policy_texts(results: Results, kind: Kind, update: int, beta: float = 0.0, s
 # --- Files --------------------------------------------------------------------
 
 
-def write_results(sweep: Overoptimization, folder: Path) -> None:
-    """Write what a whole sweep found into `folder`, as the three files."""
+def write_results(experiment: Overoptimization, folder: Path) -> None:
+    """Write what the whole experiment found into `folder`, as the three files."""
     scores = [
-        asdict(proxy) | {what: sweep.read(f"{what}, {proxy.name}") for what in ("scores", "margins")}
-        for proxy in sweep.plan.proxies
+        asdict(proxy) | {"scores": experiment.read(PoolScores(proxy)), "margins": experiment.read(RewardModel(proxy))}
+        for proxy in experiment.plan.proxies
     ]
     runs = [
-        asdict(run.proxy) | {"beta": run.beta, "shape": run.shape, "measured": sweep.read(run.name)}
-        for run in sweep.plan.runs
+        asdict(run.proxy) | {"beta": run.beta, "shape": run.shape, "measured": experiment.read(run)}
+        for run in experiment.plan.runs
     ]
     with files.atomic_folder(folder) as new:
-        files.write_jsonl(new / "pool.jsonl", sweep.read("pool"))
+        files.write_jsonl(new / "pool.jsonl", experiment.read(SamplePool()))
         files.write_jsonl(new / "scores.jsonl", scores)
         files.write_jsonl(new / "policies.jsonl", runs)
 
 
 def load_results(profile: str) -> Results:
-    """What the reader's own sweep with `profile` found, or else the shipped one. Raises LabError if it is broken."""
-    return load_shipped(profile, NAME, _read)
+    """What the reader's own experiment with `profile` found, or else the shipped one.
+
+    Raises:
+        LabError: the results are broken, or there are none.
+    """
+    return runner.load_results(profile, Overoptimization.NAME, _read)
 
 
 def _read(folder: Path, origin: Origin) -> Results:

@@ -12,11 +12,12 @@ import pandas as pd
 
 from .. import files
 from ..evaluation.policies import MODELS
-from ..models.language_models import LanguageModel, RoleModel, load_models
+from ..models.language_model_loading import load_models
+from ..models.language_models import LanguageModel, RoleModel
 from ..models.profiles import Profile
 from ..models.shared_base import SharedBase
-from ..prompting import grid
-from ..prompting.grid import Item, run_grid
+from ..prompting.answer_cache import write_shipped
+from ..prompting.grid import Item, grid_keys, run_grid
 from ..prompting.items import TASKS, grid_score, items
 from ..prompting.techniques import GRID
 from ..runs.artifacts import Artifacts
@@ -33,8 +34,12 @@ def wanted(profile: Profile) -> tuple[str, ...]:
 
 
 def all_models(shared: SharedBase, sources: Sequence[str]) -> tuple[dict[str, LanguageModel], dict[str, str]]:
-    """Base, SFT, PPO and, where there is one, DPO model on one base, then the models of `sources`; and why some of
-    these could not be had."""
+    """All models of the grid: of one base, then of other sources.
+
+    Returns:
+        Base, SFT, PPO and, where there is one, DPO model, then the models of `sources`; and why some of these are
+        absent.
+    """
     roles = dict(MODELS)
     artifacts = Artifacts(shared.profile.name)
     if artifacts.has(DPO):
@@ -60,9 +65,11 @@ def ask_all(models: Mapping[str, LanguageModel]) -> pd.DataFrame:
 
 
 def ship(models: Mapping[str, LanguageModel]) -> Path:
-    """Ask for the cells whose answers are not shipped yet (to ask for all, delete the file first), and write them to
-    data/, for everybody. Answers to what this grid no longer asks go."""
+    """Ask for the cells whose answers are not shipped yet, and write them to data/, for everybody.
+
+    To ask for all, delete the file first. Answers to what this grid no longer asks are dropped.
+    """
     path, folder, asked = shipped_answers(), files.runs() / "prompting-to-ship", grid_items()
     run_grid(models, GRID, asked, score=grid_score, cache=folder, shipped=path if path.exists() else None)
-    grid.write_shipped(folder, path, grid.grid_keys(models, GRID, asked))
+    write_shipped(folder, path, grid_keys(models, GRID, asked))
     return path

@@ -1,7 +1,8 @@
-"""Experiments that take an hour or two: made part by part, side by side, and gone on with where they were stopped.
+"""Experiments that take an hour or two: made part by part, side by side, and resumed where they were stopped.
 
 An experiment says which parts it has and how each is made; `make_all` makes those that are missing. Each part is a file
-of JSON, or a folder with one in it, that is written whole. What the labs read of it is shipped in `data/`.
+of JSON, written whole, with a folder of the same name beside it if the part trains a model. What the labs read of an
+experiment is shipped in `data/`.
 """
 
 from __future__ import annotations
@@ -9,55 +10,84 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypedDict, TypeVar
 
 from .. import files
-from ..files import LabError, shown
+from ..files import LabError, Origin, shown
 from ..models.profiles import Profile
 
 Results = TypeVar("Results")
-Origin = Literal["yours", "shipped"]
 
 
-class Experiment(ABC):
+class Part(Protocol):
+    """What is made at once: a frozen dataclass, which says all that decides it."""
+
+    @property
+    def file_name(self) -> str:
+        """Of its file, without .json, in the experiment's folder; no two parts share one."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+class Progress(TypedDict):
+    """What `make_all` yields for each part."""
+
+    part: str  # its file name
+    made: bool  # or it was there already
+
+
+class Experiment(ABC, Generic[P]):
     """What `make_all` needs to know. A subclass is a frozen dataclass with the fields `profile` and `place`."""
 
-    FOLDER: ClassVar[str]  # in runs/<profile>/
+    NAME: ClassVar[str]  # in `EXPERIMENTS`, and of its folders
     profile: Profile
-    place: Path | None  # where its parts are, if not there
+    place: Path | None  # where its parts are, if not in runs/<profile>/NAME
 
     @property
     @abstractmethod
-    def phases(self) -> list[list[str]]:
-        """The names of all parts. Those of a phase need the phases before, and not one another."""
+    def phases(self) -> Sequence[Sequence[P]]:
+        """All parts. Those of a phase need the phases before, and not one another."""
 
     @abstractmethod
-    def make(self, part: str) -> None:
+    def make(self, part: P) -> None:
         """Make one part and write it, whole."""
 
     @property
     def folder(self) -> Path:
-        return self.place or files.runs() / self.profile.name / self.FOLDER
+        """Where the parts are."""
+        return self.place or files.runs() / self.profile.name / self.NAME
 
-    def path(self, part: str) -> Path:
+    def path(self, part: P) -> Path:
         """The file that is there once the part is made."""
-        return self.folder / f"{part}.json"
+        return self.folder / f"{part.file_name}.json"
 
-    def read(self, part: str) -> Any:
+    def model_folder(self, part: P) -> Path:
+        """Where the model is that the part trains."""
+        return self.folder / part.file_name
+
+    def read(self, part: P) -> Any:
         """What was written of a part."""
         return json.loads(self.path(part).read_text("utf-8"))
 
-    def write(self, part: str, content: Any) -> None:
+    def write(self, part: P, content: Any) -> None:
+        """Write what was found as the part's file."""
         files.atomic_write(self.path(part), json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def short(numbers: Iterable[float]) -> list[float]:
+def file_name(*words: object) -> str:
+    """Words and numbers as a file name, "PPO" and "beta 0.05" as "ppo-beta-0.05"; empty ones are left out."""
+    return "-".join(re.sub(r"[^a-z0-9.]+", "-", str(word).lower()) for word in words if word != "")
+
+
+def rounded(numbers: Iterable[float]) -> list[float]:
     """Numbers as an experiment keeps them, with three digits after the point."""
     return [round(float(number), 3) for number in numbers]
 
@@ -67,37 +97,46 @@ def own_folder(profile: str, name: str) -> Path:
     return files.runs() / profile / "results" / name
 
 
-def load_shipped(profile: str, name: str, read: Callable[[Path, Origin], Results]) -> Results:
-    """What the reader's own experiment found, or else the shipped one, as `read` reads it. LabError if it is broken."""
-    for origin, place in {"yours": own_folder(profile, name), "shipped": files.data() / name}.items():
-        if folder := files.find_folder(place):
-            try:
-                return read(folder, origin)
-            except (KeyError, TypeError, ValueError) as error:
-                raise LabError(
-                    f"{shown(folder)} is no result of this experiment ({error!r}): delete it, or restore it with git"
-                ) from None
-    raise LabError(
-        f"there is no {shown(files.data() / name)}: restore it with git, or make your own with "
-        f"python -m helpers sweep {name}"
-    )
+def load_results(profile: str, name: str, read: Callable[[Path, Origin], Results]) -> Results:
+    """What the reader's own experiment found, or else the shipped one, as `read` reads it.
+
+    Raises:
+        LabError: the results are broken, or there are none.
+    """
+    found = files.find_own_or_shipped(own_folder(profile, name), files.data() / name)
+    if not found:
+        raise LabError(
+            f"there is no {shown(files.data() / name)}: restore it with git, or make your own with "
+            f"python -m helpers experiment {name}"
+        )
+    try:
+        return read(*found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError(
+            f"{shown(found[0])} is no result of this experiment ({error!r}): delete it, or restore it with git"
+        ) from None
 
 
-def make_all(experiment: Experiment, processes: int | None = None) -> Iterator[dict]:
-    """Make every part that is missing; yields {"part", "made"} for each, as it is done.
+def make_all(experiment: Experiment[P], processes: int | None = None) -> Iterator[Progress]:
+    """Make every part that is missing.
 
-    processes: that make parts side by side, each on one core; default: as many as there are cores, and one on a GPU.
+    Args:
+        experiment: what to make.
+        processes: how many make parts side by side, each on one core; default: one a core, and a single one on a GPU.
+
+    Yields:
+        For each part, as it is done, its file name and whether it was made.
     """
     if processes is None:
         processes = 1 if experiment.profile.needs_gpu else os.cpu_count() or 1
     with nullcontext() if processes == 1 else _workers(processes) as pool:
         for phase in experiment.phases:
             missing = [part for part in phase if not experiment.path(part).is_file()]
-            yield from ({"part": part, "made": False} for part in phase if part not in missing)
-            yield from ({"part": part, "made": True} for part in _made(experiment, missing, pool))
+            yield from (Progress(part=part.file_name, made=False) for part in phase if part not in missing)
+            yield from (Progress(part=part.file_name, made=True) for part in _made(experiment, missing, pool))
 
 
-def _made(experiment: Experiment, parts: Sequence[str], pool: ProcessPoolExecutor | None) -> Iterator[str]:
+def _made(experiment: Experiment[P], parts: Sequence[P], pool: ProcessPoolExecutor | None) -> Iterator[P]:
     """Make the parts, in the pool's processes if there is one; yields each as it is done."""
     if pool is None:
         for part in parts:
@@ -126,10 +165,12 @@ def _workers(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would work on, unseen."""
+    """End this worker when its parent ends: if the parent was killed, it would work on, unseen."""
+    parent = multiprocessing.parent_process()
+    assert parent  # this runs in workers alone
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -1,6 +1,6 @@
-"""A multi-armed bandit and REINFORCE in numpy: the smallest reinforcement learning there is.
+"""A multi-armed bandit and REINFORCE in numpy: the smallest example of reinforcement learning.
 
-Each arm is an action with a mean reward that the agent does not know. The policy is a softmax over one logit an arm;
+Each arm is an action with a mean reward that the agent does not know. The policy is a softmax over one logit per arm;
 REINFORCE (Williams 1992) changes the logits after every pull. Many independent runs are computed at once, because one
 run of a noisy method shows little.
 """
@@ -12,38 +12,57 @@ from numpy.typing import ArrayLike
 
 
 def softmax(logits: ArrayLike) -> np.ndarray:
-    """The policy: probabilities of the arms, (..., arms), from their logits."""
+    """Softmax: the policy's probabilities of the arms, exp(logit) / sum of exp(logits), (..., arms).
+
+    Args:
+        logits: (..., arms).
+    """
     logits = np.asarray(logits, dtype=float)
     exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
 def logprob_gradient(logits: ArrayLike, arms: ArrayLike) -> np.ndarray:
-    """Gradient of log pi(arm) by the logits: one-hot(arm) - pi, (runs, arms) for `logits` (runs, arms), `arms` (runs,).
+    """Gradient of log pi(arm) with respect to the logits: one-hot(arm) - pi, (runs, arms).
 
-    The arm's own logit goes up, and all others go down by as much together.
+    The arm's own logit goes up, and all others together go down by as much.
+
+    Args:
+        logits: (runs, arms).
+        arms: (runs,), the arms that were pulled.
     """
     probabilities = softmax(logits)
     return np.eye(probabilities.shape[-1])[np.asarray(arms)] - probabilities
 
 
 def expected_reward_gradient(logits: ArrayLike, means: ArrayLike) -> np.ndarray:
-    """Exact gradient of the expected reward by the `logits` (arms,): pi * (means - expected reward), (arms,).
+    """Policy gradient: the exact gradient of the expected reward, pi * (means - expected reward), (arms,).
 
-    It is what REINFORCE estimates. Only someone who knows the mean rewards `means` (arms,) can compute it.
+    REINFORCE estimates it. Only who knows the mean rewards can compute it.
+
+    Args:
+        logits: (arms,).
+        means: (arms,), the mean rewards.
     """
     probabilities, means = softmax(logits), np.asarray(means, dtype=float)
     return probabilities * (means - (probabilities * means).sum(axis=-1, keepdims=True))
 
 
 def pull(means: ArrayLike, arms: ArrayLike, rng: np.random.Generator, noise: float = 1.0) -> np.ndarray:
-    """A reward for each of `arms`: its mean, and normal noise of that standard deviation."""
+    """The rewards of pulled arms: each arm's mean plus normal noise, in the shape of `arms`.
+
+    Args:
+        means: (arms,), the mean rewards.
+        arms: The arms that are pulled.
+        rng: Draws the noise.
+        noise: Its standard deviation.
+    """
     means, arms = np.asarray(means, dtype=float), np.asarray(arms)
     return means[arms] + noise * rng.standard_normal(arms.shape)
 
 
 def draw_arms(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One arm for each row of `probabilities` (runs, arms): (runs,)."""
+    """Sample one arm per run from the policies' probabilities (runs, arms): (runs,)."""
     below = rng.random((len(probabilities), 1)) > probabilities.cumsum(axis=1)
     return below.sum(axis=1).clip(max=probabilities.shape[1] - 1)  # a row may sum to a little less than 1
 
@@ -51,9 +70,16 @@ def draw_arms(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def reinforce_update(
     logits: np.ndarray, arms: np.ndarray, rewards: np.ndarray, baseline: np.ndarray, learning_rate: float
 ) -> np.ndarray:
-    """One step of REINFORCE for each run: logits + learning_rate * (reward - baseline) * grad log pi(arm).
+    """REINFORCE update: logits + learning_rate * (reward - baseline) * gradient of log pi(arm), (runs, arms).
 
-    `logits` and the result: (runs, arms). `arms`, the ones that were pulled, `rewards` and `baseline`: (runs,).
+    (Williams 1992.)
+
+    Args:
+        logits: (runs, arms).
+        arms: (runs,), the arms that were pulled.
+        rewards: (runs,).
+        baseline: (runs,).
+        learning_rate: Of the step.
     """
     advantages = rewards - baseline
     return logits + learning_rate * advantages[:, None] * logprob_gradient(logits, arms)
@@ -68,13 +94,25 @@ def reinforce(
     baseline: bool = True,
     noise: float = 1.0,
     seed: int = 0,
-    update: Callable = reinforce_update,
+    update: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float], np.ndarray] = reinforce_update,
 ) -> np.ndarray:
-    """Train `runs` independent policies, one pull a step: the arms' probabilities (runs, steps + 1, arms).
+    """REINFORCE on a bandit: `runs` independent policies, one pull per step, starting from the uniform policy.
 
-    Each step is an `update` with the mean of the run's earlier rewards as its baseline (0 before the first), or always
-    0 without a `baseline`. The first policy is uniform.
-    Raises ValueError for fewer than two arms and for a learning rate, steps or runs that are not positive.
+    Args:
+        means: (arms,), the mean rewards; at least two.
+        learning_rate: Of each step.
+        steps: Pulls per run.
+        runs: Independent policies.
+        baseline: Whether the mean of a run's earlier rewards (0 before the first) is its baseline; else it is 0.
+        noise: Standard deviation of the rewards.
+        seed: Of arms and rewards.
+        update: One step; it gets logits, arms, rewards, baseline and learning rate, as `reinforce_update`.
+
+    Returns:
+        Probabilities of the arms, (runs, steps + 1, arms).
+
+    Raises:
+        ValueError: For fewer than two arms, and for a learning rate, steps or runs that are not positive.
     """
     means = np.asarray(means, dtype=float)
     if means.ndim != 1 or len(means) < 2:

@@ -1,17 +1,15 @@
-"""Overoptimization: a policy pressed against a proxy reward, and what becomes of the gold reward meanwhile.
+"""Overoptimization: a policy optimized against a proxy reward, and what happens to the gold reward meanwhile.
 
-Distance from the first policy is d = sqrt(KL), KL in nats. Best-of-n moves it by choosing, PPO by training.
+The distance from the initial policy is d = sqrt(KL), KL in nats. Best-of-n moves away by selection, PPO by training.
 
-Sources
-    Nakano et al. 2021    WebGPT (appendix I: best-of-n for every n from one pool of samples)
-    Gao et al. 2023       Scaling laws for reward model overoptimization (equations 1 and 2)
-    Beirami et al. 2024   Theoretical guarantees on the best-of-n alignment policy
+Sources:
+    Gao et al. 2023: Scaling laws for reward model overoptimization (equations 1 and 2)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,69 +26,16 @@ COLUMNS: dict[Form, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-# --- Best-of-n ----------------------------------------------------------------
-
-
-def best_of_n_probabilities(pool: int, n: int) -> np.ndarray:
-    """How likely each rank of a pool, its best first, is to be the best of n drawn from it: (pool,), sum 1.
-
-    Rank i (from 0) is the best of n if it is drawn and the n - 1 others come from the pool - 1 - i below it:
-    C(pool - 1 - i, n - 1) of C(pool, n) subsets (Nakano et al. 2021, appendix I).
-    """
-    subsets = math.comb(pool, n)
-    return np.array([math.comb(pool - 1 - rank, n - 1) / subsets for rank in range(pool)])
-
-
-def best_of_n_means(
-    proxy: ArrayLike,
-    measured: ArrayLike,
-    sizes: Sequence[int],
-    chances: Callable[[int, int], ArrayLike] = best_of_n_probabilities,
-) -> np.ndarray:
-    """The expected `measured` of the sample that the proxy likes best among n, for each n of `sizes`: (prompts, sizes).
-
-    proxy, measured: (prompts, pool), of the same samples. Unbiased: the mean over all subsets of n of the pool, taken
-    without making them, from the `chances` of each rank. Samples that the proxy scores alike are chosen alike often.
-    Raises ValueError for shapes that differ, and for n below 1 or above the pool.
-    """
-    proxy, measured = np.asarray(proxy, float), np.asarray(measured, float)
-    if proxy.ndim != 2 or proxy.shape != measured.shape:
-        raise ValueError(f"proxy {proxy.shape} and measured {measured.shape} must be (prompts, pool), both")
-    pool = proxy.shape[1]
-    if not all(1 <= n <= pool for n in sizes):
-        raise ValueError(f"best of n needs n from 1 to the pool's {pool} samples, not {list(sizes)}")
-    ranked = np.stack([_ranked(p, m) for p, m in zip(proxy, measured, strict=True)])
-    return ranked @ np.stack([np.asarray(chances(pool, n), float) for n in sizes], axis=1)
-
-
-def _ranked(proxy: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """`measured` in the order of the proxy, its best first; where it ties, the mean of the tied."""
-    _, group = np.unique(-proxy, return_inverse=True)
-    means = np.bincount(group, measured) / np.bincount(group)
-    return means[np.sort(group)]
-
-
-def best_of_n_kl_measured(scores: ArrayLike, n: int) -> float:
-    """KL, in nats, of the best of n from the policy that draws them, were the policy this pool of samples.
-
-    scores: (pool,), equal ones being copies of one completion. The best of n is at most the completion y with chance
-    F(y)^n, where F(y) is the policy's chance of a score no higher (Beirami et al. 2024). Where no completion was drawn
-    twice, and n is far below the pool, it is `objectives.best_of_n_kl`, and else less.
-    """
-    _, counts = np.unique(np.asarray(scores, float), return_counts=True)
-    policy = counts / counts.sum()
-    at_most = np.append(0.0, policy.cumsum())
-    best = np.diff(at_most**n)
-    likely = best > 0  # what n draws would never leave adds nothing
-    return float((best[likely] * np.log(best[likely] / policy[likely])).sum())
-
-
-# --- Gains and their fits -----------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Gains:
-    """Mean gain over the first policy at each point of a curve, (points,), and the same in bootstrap resamples."""
+    """Mean gains over the initial policy along a curve, with bootstrap resamples.
+
+    Attributes:
+        estimate: (points,).
+        resampled: (resamples, points).
+        prompts: How many there are.
+        seeds: How many there are.
+    """
 
     estimate: np.ndarray
     resampled: np.ndarray  # (resamples, points)
@@ -99,14 +44,16 @@ class Gains:
 
     @property
     def low(self) -> np.ndarray:
+        """The lower 95 % limits (points,)."""
         return np.quantile(self.resampled, 0.025, axis=0)
 
     @property
     def high(self) -> np.ndarray:
+        """The upper 95 % limits (points,)."""
         return np.quantile(self.resampled, 0.975, axis=0)
 
     def at(self, point: int, before: int | None = None) -> Interval:
-        """The gain at a point with its 95 % interval; over an earlier point if `before` is given."""
+        """The gain at one point with its 95 % interval; over an earlier point if `before` is given."""
         estimate, resampled = self.estimate[point], self.resampled[:, point]
         if before is not None:
             estimate, resampled = estimate - self.estimate[before], resampled - self.resampled[:, before]
@@ -115,10 +62,15 @@ class Gains:
 
 
 def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, seed: int = 0) -> Gains:
-    """Mean of after - before at each point, with resamples over seeds and prompts as in `paired_difference_over_seeds`.
+    """Mean of after - before at each point, with resamples over seeds and prompts (Owen 2007).
 
-    after: (points, seeds, prompts). before: (seeds, prompts), or (prompts,) for one that all seeds share. Every point
-    of a resample has the same seeds and prompts, so that whole curves can be fitted to it.
+    Every point of a resample has the same seeds and prompts, so whole curves can be fitted to it.
+
+    Args:
+        after: (points, seeds, prompts).
+        before: (seeds, prompts), or (prompts,) for one baseline that all seeds share.
+        n_resamples: Of the bootstrap, as in `statistics.paired_difference_over_seeds`.
+        seed: Of the bootstrap.
     """
     difference = np.asarray(after, float) - np.asarray(before, float)
     _, seeds, prompts = difference.shape
@@ -127,18 +79,22 @@ def gain_curve(after: ArrayLike, before: ArrayLike, n_resamples: int = 1000, see
 
 
 def rl_turning_point(a: float, b: float) -> float:
-    """The d at which R(d) = d (a - b log d) is highest: where a - b log d - b = 0 (Gao et al. 2023, equation 2).
+    """The turning point of RL: the d at which R(d) = d (a - b log d) is highest (Gao et al. 2023, equation 2).
 
-    Infinite for b = 0 or below, where the gain never falls.
+    There the derivative a - b log d - b is 0. It is infinite for b = 0 or below, where the gain never falls.
     """
     return math.exp(min(a / b, 700) - 1) if b > 0 else math.inf  # beyond exp(709) there is no float
 
 
 @dataclass(frozen=True)
 class Fit:
-    """R(d) = d (a - b d) for best-of-n, d (a - b log d) for RL (Gao et al. 2023, equations 1 and 2).
+    """A fitted gain R(d): d (a - b d) for best-of-n, d (a - b log d) for RL (Gao et al. 2023, equations 1 and 2).
 
-    R: the gain in reward over the first policy. r_squared: the part of the points' variance that it explains.
+    Attributes:
+        form: Which of the two.
+        a: The first coefficient.
+        b: The second coefficient.
+        r_squared: The part of the points' variance that the fit explains.
     """
 
     form: Form
@@ -147,20 +103,27 @@ class Fit:
     r_squared: float
 
     def __call__(self, d: ArrayLike) -> np.ndarray:
+        """The gain in reward over the initial policy at distances `d`, in the shape of `d`."""
         return COLUMNS[self.form](np.asarray(d, float)) @ np.array([self.a, self.b])
 
     @property
     def turning_point(self) -> float:
-        """The d from which on the gain falls; infinite where the fit never turns."""
+        """The d from which on the gain falls; infinite where it never does."""
         if self.form == "RL":
             return rl_turning_point(self.a, self.b)
         return self.a / (2 * self.b) if self.b > 0 else math.inf
 
 
 def fit(form: Form, d: ArrayLike, gains: ArrayLike) -> Fit:
-    """The least-squares fit of a form to gains at distances d, (points,) each; at least 3 of them with d above 0.
+    """The least-squares fit of a form to measured gains.
 
-    Raises ValueError for fewer, and for values that are not finite.
+    Args:
+        form: "best of n" or "RL".
+        d: (points,), distances; at least 3 of them above 0.
+        gains: (points,).
+
+    Raises:
+        ValueError: For fewer points, shapes that differ, and values that are not finite.
     """
     d, gains = np.asarray(d, float), np.asarray(gains, float)
     if d.shape != gains.shape or d.ndim != 1 or not (np.isfinite(d).all() and np.isfinite(gains).all()):

@@ -17,10 +17,19 @@ NF4_LEVELS = torch.tensor(
 
 
 def quantize_nf4(weight: Tensor, block: int = 64) -> tuple[Tensor, Tensor]:
-    """Codes 0 ... 15 of the nearest levels, in the shape of `weight`, and the absmax of each block, (blocks,).
+    """NF4 quantization: the nearest of 16 levels for each number, and a scale for each block.
 
-    Blocks are runs of `block` numbers of the flattened weight (Dettmers et al. 2023, section 2). Raises RuntimeError
-    where its size is no multiple of `block`.
+    (Dettmers et al. 2023, section 2.)
+
+    Args:
+        weight: Any shape; its size must be a multiple of `block`.
+        block: Numbers per block; blocks are runs of the flattened weight.
+
+    Returns:
+        Codes 0 ... 15 in the shape of `weight`, and the largest magnitude (absmax) of each block, (blocks,).
+
+    Raises:
+        RuntimeError: If the size of `weight` is no multiple of `block`.
     """
     levels = NF4_LEVELS.to(weight.device)
     blocks = weight.float().reshape(-1, block)
@@ -31,6 +40,11 @@ def quantize_nf4(weight: Tensor, block: int = 64) -> tuple[Tensor, Tensor]:
 
 
 def dequantize_nf4(codes: Tensor, absmax: Tensor) -> Tensor:
-    """The numbers that the codes stand for: level times absmax of the block, float32, in the shape of `codes`."""
+    """NF4 dequantization: each code's level times the absmax of its block, float32, in the shape of `codes`.
+
+    Args:
+        codes: 0 ... 15, from `quantize_nf4`.
+        absmax: (blocks,).
+    """
     blocks = NF4_LEVELS.to(codes.device)[codes].reshape(len(absmax), -1)
     return (blocks * absmax.unsqueeze(1)).reshape(codes.shape)

@@ -6,22 +6,22 @@ Means and differences are bootstrapped over prompts (and seeds). Proportions get
 stays honest where the bootstrap's width is zero: 20 wins of 20 are not certainty.
 All functions raise ValueError where data are missing, not finite, or of unequal length.
 
-Sources
-    Zermelo 1929                Die Berechnung der Turnier-Ergebnisse als ein Maximumproblem der Wahrscheinlichkeit
-    Ford 1957                   Solution of a ranking problem from binary comparisons
-    Cohen 1960                  A coefficient of agreement for nominal scales
-    Elo 1978                    The rating of chessplayers, past and present
-    Cohen 1988                  Statistical power analysis for the behavioral sciences (effect sizes)
-    Efron & Tibshirani 1993     An introduction to the bootstrap (13: percentile intervals)
-    Hunter 2004                 MM algorithms for generalized Bradley-Terry models
-    Owen 2007                   The pigeonhole bootstrap
-    Guo et al. 2017             On calibration of modern neural networks
-    Wilson 1927                 Probable inference, the law of succession, and statistical inference
+Sources:
+    Zermelo 1929: Die Berechnung der Turnier-Ergebnisse als ein Maximumproblem der Wahrscheinlichkeit
+    Ford 1957: Solution of a ranking problem from binary comparisons
+    Cohen 1960: A coefficient of agreement for nominal scales
+    Elo 1978: The rating of chessplayers, past and present
+    Cohen 1988: Statistical power analysis for the behavioral sciences (effect sizes)
+    Efron & Tibshirani 1993: An introduction to the bootstrap (13: percentile intervals)
+    Hunter 2004: MM algorithms for generalized Bradley-Terry models
+    Owen 2007: The pigeonhole bootstrap
+    Guo et al. 2017: On calibration of modern neural networks
+    Wilson 1927: Probable inference, the law of succession, and statistical inference
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,7 +32,15 @@ from scipy.sparse.csgraph import connected_components
 
 
 class Interval(NamedTuple):
-    """An estimate with its confidence limits, the number of prompts (or values) `n`, and of seeds."""
+    """An estimate with its confidence limits.
+
+    Attributes:
+        estimate: The estimate.
+        low: The lower limit.
+        high: The upper limit.
+        n: How many prompts (or values) it is from.
+        seeds: How many training seeds it is from.
+    """
 
     estimate: float
     low: float
@@ -47,14 +55,19 @@ class Interval(NamedTuple):
 
 def bootstrap_interval(
     values: ArrayLike,
-    statistic: Callable = np.mean,
+    statistic: Callable[..., Any] = np.mean,
     level: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap interval of `statistic` over `values` (n,), n at least 2 (Efron & Tibshirani, 13).
+    """Percentile bootstrap interval of a statistic (Efron & Tibshirani 1993, 13).
 
-    `statistic` is called with an array, and with `axis` if it takes one (as np.mean and np.median do).
+    Args:
+        values: (n,), n at least 2.
+        statistic: Is called with an array, and with `axis` if it takes one (as np.mean and np.median do).
+        level: Of confidence.
+        n_resamples: Of the bootstrap.
+        seed: Of the bootstrap.
     """
     values = _finite(values, "values", minimum=2)
     interval = stats.bootstrap(
@@ -67,10 +80,16 @@ def bootstrap_interval(
 def bootstrap_mean_interval(
     values: ArrayLike, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap limits (low, high) of the mean of `values` (n,), n at least 2, written out by hand.
+    """Percentile bootstrap limits (low, high) of a mean, written out (Efron & Tibshirani 1993, 13).
 
-    Draw n of the n values with replacement, `n_resamples` times over; the limits leave (1 - level) / 2 of the means of
-    these samples below and as many above (Efron & Tibshirani, 13). `bootstrap_interval` does it for any statistic.
+    Draw n of the n values with replacement, `n_resamples` times, and take the means. The limits leave (1 - level) / 2
+    of these means below and as many above. `bootstrap_interval` does it for any statistic.
+
+    Args:
+        values: (n,), n at least 2.
+        level: Of confidence.
+        n_resamples: Of the bootstrap.
+        seed: Of the bootstrap.
     """
     values = _finite(values, "values", minimum=2)
     rng = np.random.default_rng(seed)
@@ -83,11 +102,17 @@ def bootstrap_mean_interval(
 def paired_difference(
     a: ArrayLike, b: ArrayLike, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """Mean of a - b (after minus before) with its interval, resampling prompts.
+    """Mean of a - b (after minus before) with its bootstrap interval over prompts.
 
-    `a`, `b`: (n,), the same prompts in the same order, n at least 2.
-    Pairing takes out what makes some prompts harder than others, so it sees far smaller differences than two
-    separate intervals do.
+    Pairing removes what makes some prompts harder than others, so it detects far smaller differences than two separate
+    intervals do.
+
+    Args:
+        a: (n,), n at least 2.
+        b: (n,), the same prompts in the same order.
+        level: Of confidence.
+        n_resamples: Of the bootstrap.
+        seed: Of the bootstrap.
     """
     a, b = _finite(a, "a", minimum=2), _finite(b, "b", minimum=2)
     _same_shape(a, b)
@@ -97,13 +122,18 @@ def paired_difference(
 def paired_difference_over_seeds(
     a: ArrayLike, b: ArrayLike, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """Mean of a - b where every training seed is scored on the same prompts.
+    """Mean of a - b with its bootstrap interval, where several training seeds have the same prompts.
 
-    `a`: (seeds, prompts). `b`: the same, seed by seed, or (prompts,) for one baseline that all seeds share.
-    Seeds and prompts are both resampled, independently of each other (Owen 2007), so the interval speaks of
-    new seeds and new prompts. With few seeds it is too narrow where seeds differ much: where all the noise is
-    theirs, a 95 % interval covers about 65, 79, 87, 92 % with 2, 3, 5, 8 of them. With one seed it speaks of
-    that one training run only.
+    Seeds and prompts are both resampled, independently of each other (Owen 2007), so the interval is about new seeds
+    and new prompts. With few seeds it is too narrow where seeds differ much: where all noise is theirs, a 95 % interval
+    covers about 65, 79, 87, 92 % with 2, 3, 5, 8 of them. With one seed it is about that one training run only.
+
+    Args:
+        a: (seeds, prompts).
+        b: (seeds, prompts), seed by seed, or (prompts,) for one baseline that all seeds share.
+        level: Of confidence.
+        n_resamples: Of the bootstrap.
+        seed: Of the bootstrap.
     """
     a, b = _finite(a, "a", dimensions=2), _finite(b, "b", dimensions=np.ndim(b))
     if b.ndim == 1:
@@ -119,9 +149,9 @@ def paired_difference_over_seeds(
 
 
 def resampled_means(values: np.ndarray, n_resamples: int, seed: int = 0) -> np.ndarray:
-    """Means of `values` (seeds, prompts) with seeds and prompts drawn anew, independently (Owen 2007): (n_resamples,).
+    """Bootstrap means (n_resamples,) over seeds and prompts, resampled independently (Owen 2007).
 
-    Equal shapes and an equal `seed` give equal draws.
+    Equal shapes and an equal `seed` give equal resamples. `values`: (seeds, prompts).
     """
     seeds, prompts = values.shape
     rng = np.random.default_rng(seed)
@@ -132,10 +162,14 @@ def resampled_means(values: np.ndarray, n_resamples: int, seed: int = 0) -> np.n
 
 
 def effect_size(a: ArrayLike, b: ArrayLike) -> float:
-    """Mean of a - b in standard deviations of a - b (Cohen 1988, d_z): how large a difference is beside its scatter.
+    """Effect size d_z: the mean of a - b in standard deviations of a - b (Cohen 1988).
 
-    `a`, `b`: (n,), the same prompts in the same order, n at least 2. It does not grow with n, as certainty does. 0 for
-    no difference at all; NaN where all differences are one number.
+    Unlike certainty, it does not grow with n. It is 0 for no difference at all, and NaN where all differences are one
+    number.
+
+    Args:
+        a: (n,), n at least 2.
+        b: (n,), the same prompts in the same order.
     """
     a, b = _finite(a, "a", minimum=2), _finite(b, "b", minimum=2)
     _same_shape(a, b)
@@ -147,10 +181,10 @@ def effect_size(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def win_rate(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
-    """Share of prompts where `a` (n,) scores higher than `b` (n,), a tie counting half.
+    """Win rate: the share of prompts where `a` (n,) scores higher than `b` (n,), ties as one half, with its interval.
 
-    0.5 means no difference: `verdict(win_rate(a, b), reference=0.5)`. The interval is Wilson's,
-    a little wider than it need be where there are ties.
+    0.5 means no difference: `verdict(win_rate(a, b), reference=0.5)`. The interval is Wilson's, a little too wide where
+    there are ties.
     """
     a, b = _finite(a, "a"), _finite(b, "b")
     _same_shape(a, b)
@@ -158,9 +192,13 @@ def win_rate(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def pair_accuracy(chosen: ArrayLike, rejected: ArrayLike) -> float:
-    """Share of pairs in which the chosen text scores higher than the rejected one, equal scores counting half.
+    """Pairwise accuracy: the share of pairs whose chosen text scores higher, equal scores as one half.
 
-    `chosen`, `rejected`: (n,). Half, because a judge that gives every text one score must come out as a coin.
+    One half, because a judge that gives all texts one score must be as good as a coin.
+
+    Args:
+        chosen: Scores (n,).
+        rejected: Scores (n,).
     """
     chosen, rejected = _finite(chosen, "chosen"), _finite(rejected, "rejected")
     _same_shape(chosen, rejected)
@@ -168,7 +206,7 @@ def pair_accuracy(chosen: ArrayLike, rejected: ArrayLike) -> float:
 
 
 def accuracy_interval(correct: ArrayLike, level: float = 0.95) -> Interval:
-    """Share of true values in `correct` (n,), booleans or 0 and 1, with Wilson's interval."""
+    """Accuracy with Wilson's interval: the share of true values in `correct` (n,), booleans or 0 and 1."""
     correct = _finite(correct, "correct")
     if not np.isin(correct, (0, 1)).all():
         raise ValueError("correct must hold booleans, or 0 and 1")
@@ -179,9 +217,12 @@ def accuracy_interval(correct: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def standardize_ratings(ratings: ArrayLike) -> np.ndarray:
-    """Each annotator's ratings with mean 0 and standard deviation 1: (texts, annotators), the same shape as given.
+    """Standardized ratings: each annotator's have mean 0 and standard deviation 1, (texts, annotators).
 
-    It takes out everyone's own offset and slope. Somebody who rates all texts alike gets 0 everywhere.
+    It removes each annotator's own offset and scale. An annotator who rates all texts the same gets 0 everywhere.
+
+    Args:
+        ratings: (texts, annotators).
     """
     ratings = _finite(ratings, "ratings", dimensions=2)
     tells_apart = ratings.max(axis=0) > ratings.min(axis=0)
@@ -189,10 +230,14 @@ def standardize_ratings(ratings: ArrayLike) -> np.ndarray:
 
 
 def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float:
-    """Agreement of two annotators beyond chance (Cohen 1960): 1 for full agreement, 0 for that of chance.
+    """Cohen's kappa: agreement of two annotators beyond chance, (observed - chance) / (1 - chance) (Cohen 1960).
 
-    `a`, `b`: (n,) labels of any kind, one for each item. NaN where both give the same one throughout: chance
-    alone would then always agree.
+    It is 1 for full agreement and 0 for that of chance; NaN where both give one and the same label throughout, because
+    chance alone would then always agree.
+
+    Args:
+        a: (n,), labels of any kind.
+        b: (n,), labels of the same items.
     """
     a, b = np.asarray(a), np.asarray(b)
     _same_shape(a, b)
@@ -205,9 +250,10 @@ def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def win_rate_with_ties(choices: Sequence[str]) -> float:
-    """Share of judged comparisons that "a" wins, a tie being half a win; "skip" is no judgment.
+    """Win rate of "a" in judged comparisons, a tie being half a win; "skip" is no judgment.
 
-    `choices`: (n,) of "a", "b", "tie" and "skip", at least one of them a judgment.
+    Args:
+        choices: (n,) of "a", "b", "tie" and "skip", at least one of them a judgment.
     """
     count = Counter(choices)
     judged = count["a"] + count["b"] + count["tie"]
@@ -220,13 +266,17 @@ def win_rate_with_ties(choices: Sequence[str]) -> float:
 
 
 def bradley_terry_strengths(wins: ArrayLike) -> np.ndarray:
-    """The strengths (k,) under which the observed comparisons are most probable, as log-odds with mean 0.
+    """Bradley-Terry strengths (k,) of maximum likelihood from comparisons, as log-odds with mean 0.
 
-    `wins` (k, k): wins[i, j] says how often i was preferred to j; what stands on the diagonal does not matter.
-    With p = exp(strength), each round sets p_i to wins_i / sum_j n_ij / (p_i + p_j), where n_ij is the number of
-    comparisons of i with j; the likelihood rises in every round (Zermelo 1929; Hunter 2004, eq. 3).
-    Raises ValueError unless everything beats everything else through some chain of wins: what is never beaten
-    has no finite strength (Ford 1957).
+    With p = exp(strength), each iteration sets p_i to wins_i / sum_j n_ij / (p_i + p_j), where n_ij is the number of
+    comparisons of i with j; the likelihood rises in every iteration (Zermelo 1929; Hunter 2004, eq. 3).
+
+    Args:
+        wins: (k, k); wins[i, j] is how often i was preferred to j. The diagonal does not matter.
+
+    Raises:
+        ValueError: Unless everything beats everything else through some chain of wins: what is never beaten has no
+            finite strength (Ford 1957).
     """
     wins = _finite(wins, "wins", dimensions=2)
     if wins.shape[0] != wins.shape[1] or (wins < 0).any() or connected_components(wins, connection="strong")[0] > 1:
@@ -244,10 +294,16 @@ def bradley_terry_strengths(wins: ArrayLike) -> np.ndarray:
 
 
 def elo_update(rating_a: float, rating_b: float, score_a: float, k: float = 32.0) -> tuple[float, float]:
-    """Both Elo ratings after one comparison, in which a scores 1 (preferred), 0.5 (tie) or 0 (Elo 1978).
+    """Elo update: both ratings after one comparison (Elo 1978).
 
     a is expected to score 1 / (1 + 10^((rating_b - rating_a) / 400)), which is Bradley-Terry on a scale where 400
-    points are odds of 10 to 1. What a wins beyond that, times `k`, is what b loses.
+    points are odds of 10 to 1. `k` times what a scores beyond that is what a wins and b loses.
+
+    Args:
+        rating_a: Before the comparison.
+        rating_b: Before the comparison.
+        score_a: 1 (a is preferred), 0.5 (tie) or 0.
+        k: The largest change.
     """
     expected_a = 1 / (1 + 10 ** ((rating_b - rating_a) / 400))
     change = k * (score_a - expected_a)
@@ -258,10 +314,14 @@ def elo_update(rating_a: float, rating_b: float, score_a: float, k: float = 32.0
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
-    """Mean distance between confidence and accuracy over bins of like confidence (Guo et al. 2017, eq. 3).
+    """Expected calibration error: the mean distance of confidence and accuracy over bins (Guo et al. 2017, eq. 3).
 
-    `confidence` (n,): the probability that each prediction gave itself, in [0, 1]. `correct` (n,): booleans, or 0
-    and 1. The bins are equally wide; each weighs as much as it holds, and a confidence of 1 is in the last.
+    The bins are equally wide. Each counts by the number of predictions in it, and a confidence of 1 is in the last.
+
+    Args:
+        confidence: (n,), the probability that each prediction gave itself, in [0, 1].
+        correct: (n,), booleans, or 0 and 1.
+        bins: How many.
     """
     confidence, correct = _finite(confidence, "confidence"), _finite(correct, "correct")
     _same_shape(confidence, correct)
@@ -271,7 +331,11 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 
 def calibration_bin(confidence: ArrayLike, bins: int = 10) -> np.ndarray:
-    """Which of `bins` equal parts of [0, 1] each confidence (n,) lies in, from 0; ValueError outside [0, 1]."""
+    """The calibration bin of each confidence (n,): which of `bins` equal parts of [0, 1] it lies in, from 0.
+
+    Raises:
+        ValueError: For a confidence outside [0, 1].
+    """
     confidence = _finite(confidence, "confidence")
     if (confidence < 0).any() or (confidence > 1).any():
         raise ValueError("confidence must lie in [0, 1]")
@@ -282,7 +346,7 @@ def calibration_bin(confidence: ArrayLike, bins: int = 10) -> np.ndarray:
 
 
 def verdict(interval: Interval, reference: float = 0.0) -> str:
-    """What the interval allows one to say: "up", "down" or "no detectable difference" from `reference`."""
+    """What an interval says: "up", "down" or "no detectable difference" from `reference`."""
     if interval.low > reference:
         return "up"
     if interval.high < reference:

@@ -12,10 +12,10 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from ..formulas.statistics import Interval, accuracy_interval, cohen_kappa, verdict
 from ..preferences import Pair, Preference
@@ -37,16 +37,23 @@ def agreement(store: LabelStore, annotator: str = YOU, classmates: Iterable[Pref
     """How far the annotator's labels agree with each judge of the same pairs, a row a judge.
 
     Judges: the annotator, asked again; the gold reward and the simulated annotators, on posts of the small world
-    (each judges the pair anew, with noise of its own); the annotators of `classmates`, say from `merge_labels`.
-    Columns: n pairs judged by both; agree, the share of equal answers, with Wilson's interval low, high; Cohen's
-    kappa with a bootstrap interval; note, what stands in the way of a number. Ties count as answers where the
-    annotator is asked again, and are left out elsewhere.
+    (each judges the pair anew, with noise of its own); the classmates. Ties count as answers where the annotator is
+    asked again, and are left out elsewhere.
+
+    Args:
+        store: where the labels are.
+        annotator: whose labels.
+        classmates: labels of others, say from `merge_labels`.
+
+    Returns:
+        Columns AGREEMENT: n, pairs judged by both; agree, the share of equal answers, with Wilson's interval low,
+        high; Cohen's kappa with a bootstrap interval; note, what stands in the way of a number.
     """
     labels = first_answers(store, annotator=annotator)
     mine = judgments(labels)
     scored = _scored(labels)
     judges = {"gold reward": _gold(scored)} | {name: _simulated(name, scored) for name in ANNOTATORS}
-    rows = {"yourself, asked again": compared(*_asked_again(store.labels(annotator)))}
+    rows = {"yourself, asked again": compared(*_repeated_answers(store.labels(annotator)))}
     for name, theirs in (judges | _by_annotator(classmates, but=annotator)).items():
         both = [key for key, answer in mine.items() if answer != "tie" and theirs.get(key, "tie") != "tie"]
         rows[name] = compared([mine[key] for key in both], [theirs[key] for key in both])
@@ -55,7 +62,7 @@ def agreement(store: LabelStore, annotator: str = YOU, classmates: Iterable[Pref
 
 def judgments(answers: Iterable[Label | Preference]) -> Judgments:
     """Answers by pair, whatever the order of its texts; of several to one pair the last counts. Skips are left out."""
-    found = {}
+    found: dict[tuple[str, str, str], str] = {}
     for answer in answers:
         if isinstance(answer, Preference):
             found.update([_judgment(Pair.of(answer), "a")])
@@ -67,7 +74,8 @@ def judgments(answers: Iterable[Label | Preference]) -> Judgments:
 def kappa_interval(a: Sequence[str], b: Sequence[str], level: float = 0.95, seed: int = 0) -> Interval:
     """Cohen's kappa of two lists of labels (n,) with its percentile bootstrap interval over the items.
 
-    Resamples in which both give one label throughout have no kappa and are left out.
+    Resamples in which both give one label throughout have no kappa and are left out. The interval is NaN where none is
+    left.
     """
     names, codes = np.unique([*a, *b], return_inverse=True)
     k, n = len(names), len(a)
@@ -81,11 +89,11 @@ def kappa_interval(a: Sequence[str], b: Sequence[str], level: float = 0.95, seed
     return Interval(cohen_kappa(a, b), float(low), float(high), n)
 
 
-def compared(mine: Sequence[str], theirs: Sequence[str]) -> tuple:
+def compared(mine: Sequence[str], theirs: Sequence[str]) -> tuple[Any, ...]:
     """How far two lists of labels (n,) for the same items agree: a row of AGREEMENT."""
     n = len(mine)
     if n < MINIMUM:
-        return n, *[np.nan] * 6, f"too few: {n} of {MINIMUM}"
+        return n, *[np.nan] * 6, too_few(n)
     share = accuracy_interval([a == b for a, b in zip(mine, theirs, strict=True)])
     kappa = kappa_interval(mine, theirs)
     note = "" if np.isfinite(kappa.estimate) else "no kappa: one answer throughout"
@@ -98,7 +106,7 @@ def _judgment(pair: Pair, choice: str) -> tuple[tuple[str, str, str], str]:
     return (pair.prompt, texts[first], texts[second]), {first: "first", second: "second", "tie": "tie"}[choice]
 
 
-def _asked_again(labels: Iterable[Label]) -> tuple[list[str], list[str]]:
+def _repeated_answers(labels: Iterable[Label]) -> tuple[list[str], list[str]]:
     """First and second answers to the pairs that were answered twice."""
     by_pair = defaultdict(list)
     for label in labels:
@@ -138,10 +146,12 @@ def _by_annotator(rows: Iterable[Preference], but: str) -> dict[str, Judgments]:
 
 
 def habits(store: LabelStore, annotator: str = YOU) -> pd.DataFrame:
-    """What the annotator does whatever the texts: shares with Wilson's intervals (estimate, low, high, n, note).
+    """What the annotator does whatever the texts: shares with Wilson's intervals.
 
-    Rows: left (of the choices), the longer text (of the choices between texts of unequal length), ties and skips
-    (of all answers), strong (strength 3 or 4, of the choices). NaN and a note where there are too few.
+    Returns:
+        Columns estimate, low, high, n, note. Rows: left (of the choices), the longer text (of the choices between
+        texts of unequal length), ties and skips (of all answers), strong (strength 3 or 4, of the choices). NaN and a
+        note where there are too few.
     """
     labels = store.labels(annotator)
     choices = [label for label in labels if label.strength]
@@ -153,7 +163,7 @@ def habits(store: LabelStore, annotator: str = YOU) -> pd.DataFrame:
         "skips": [label.choice == "skip" for label in labels],
         "strong": [label.strength >= 3 for label in choices],
     }
-    rows = {name: (*(_share(yes) or [np.nan] * 3)[:3], len(yes), _too_few(len(yes))) for name, yes in asked.items()}
+    rows = {name: (*(_share(yes) or [np.nan] * 3)[:3], len(yes), _note(len(yes))) for name, yes in asked.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high", "n", "note"])
 
 
@@ -167,10 +177,15 @@ def seconds(answers: Iterable[Label | TextRating]) -> pd.Series:
 
 @dataclass(frozen=True)
 class Drift:
-    """Whether a scale moved: halves (rows first, second; columns n, mean, sd), and the change of the mean."""
+    """Whether a scale moved.
+
+    Attributes:
+        halves: rows first, second; columns n, mean, sd.
+        change: of the mean, from the first half to the second; None: too few.
+    """
 
     halves: pd.DataFrame
-    change: Interval | None  # None: too few
+    change: Interval | None
 
     def __str__(self) -> str:
         n = int(self.halves["n"].sum())
@@ -179,8 +194,8 @@ class Drift:
         return f"Second half minus first: {self.change} points, {verdict(self.change)}"
 
 
-def rating_drift(ratings: Sequence[TextRating] | ArrayLike) -> Drift:
-    """The first half of one annotator's ratings against the second, in the order they were given.
+def rating_drift(ratings: Iterable[TextRating | float]) -> Drift:
+    """Compare the first half of one annotator's ratings with the second, in the order they were given.
 
     The interval of the change is a percentile bootstrap of both halves. Other texts stand in each half, so a part
     of the change is theirs; `RatingSession` at least puts the same posts into both.
@@ -205,10 +220,13 @@ def rating_drift(ratings: Sequence[TextRating] | ArrayLike) -> Drift:
 
 @dataclass(frozen=True)
 class RatingsCheck:
-    """Ratings against comparisons of the same pairs, by one annotator. None: too few.
+    """Ratings against comparisons of the same pairs, by one annotator.
 
-    ties: share of the pairs whose texts got one rating, so that the ratings cannot say which is better.
-    agree: share of the others where the higher rated text was the one chosen.
+    Attributes:
+        pairs: how many were both rated and compared.
+        ties: share of the pairs whose texts got one rating, so that the ratings cannot say which is better; None: too
+            few.
+        agree: share of the others where the higher rated text was the one chosen; None: too few.
     """
 
     pairs: int
@@ -242,5 +260,10 @@ def _share(yes: Sequence[bool]) -> Interval | None:
     return accuracy_interval(yes) if len(yes) >= MINIMUM else None
 
 
-def _too_few(n: int) -> str:
-    return f"too few: {n} of {MINIMUM}" if n < MINIMUM else ""
+def _note(n: int) -> str:
+    return too_few(n) if n < MINIMUM else ""
+
+
+def too_few(n: int) -> str:
+    """What is said in place of a number that so few answers stand behind."""
+    return f"too few: {n} of {MINIMUM}"

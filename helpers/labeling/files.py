@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import files
-from ..preferences import Pair, Preference, check_preferences, load_preferences, read_preferences, read_prompts
+from ..preferences import Pair, Preference, check_unique_ids, load_preferences, read_preferences, read_prompts
 from ..simulation.gold import stated_facts
 from ..simulation.wording import ESSENTIAL
 from .session import YOU
-from .store import AlreadyAnswered, Label, LabelStore, pair_digest
-
-DEMO = "demo"  # the scripted annotator of data/labels/demo.jsonl
-
+from .store import AlreadyAnswered, Choice, Label, LabelStore, pair_digest
 
 # --- Export and import --------------------------------------------------------
 
@@ -40,7 +37,13 @@ def export_preferences(
     """The annotator's choices as preference rows; write them with `write_rows`.
 
     Only the first answer to a pair counts: a repeat is there to be compared with it. Ties and skips are left out,
-    since a preference row cannot say them; `count_answers` counts them. pairs: None for all that were labeled.
+    since a preference row cannot say them; `count_answers` counts them.
+
+    Args:
+        store: where the labels are.
+        pairs: which pairs; None for all that were labeled.
+        annotator: whose labels.
+        split: of the rows.
     """
     labels = [label for label in first_answers(store, pairs, annotator) if label.choice in ("a", "b")]
     times = Counter(label.pair.id for label in labels)  # two files may call different pairs by one id
@@ -82,17 +85,25 @@ def count_answers(store: LabelStore, pairs: Sequence[Pair] | None = None, annota
 
 
 def import_preferences(store: LabelStore, rows: Iterable[Preference], pairs: Iterable[Pair] = ()) -> int:
-    """Put preference rows into the store, each under its own annotator; returns how many were new.
+    """Put preference rows into the store, each under its own annotator.
 
-    pairs: a session on these pairs then takes them as labeled; other rows become pairs of their own, whose a is
-    the chosen text. A pair that the annotator has labeled already is left as it is.
+    A pair that the annotator has labeled already is left as it is.
+
+    Args:
+        store: where the labels go.
+        rows: the preferences.
+        pairs: a session on these pairs then takes them as labeled; other rows become pairs of their own, whose a is
+            the chosen text.
+
+    Returns:
+        How many were new.
     """
     known = {pair_digest(pair): pair for pair in pairs}
     imported = 0
     for row in rows:
         pair = replace(Pair.of(row), id=_pair_id(row))
         swapped = replace(pair, completion_a=row.rejected, completion_b=row.chosen)
-        choice = "b" if pair_digest(swapped) in known else "a"
+        choice: Choice = "b" if pair_digest(swapped) in known else "a"
         pair = known.get(pair_digest(swapped if choice == "b" else pair), pair)
         strength = row.strength or 1  # nobody said: as if unsure
         try:
@@ -116,10 +127,15 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class MergeReport:
-    """What `merge_labels` did. duplicates: rows dropped because another says the same.
+    """What `merge_labels` did.
 
-    conflicts: their rows are left out, until somebody decides and removes the wrong ones.
-    shared: annotators of more than one file, who may be different people of one name.
+    Attributes:
+        files: how many were read.
+        rows: how many were kept.
+        annotators: how many of the rows kept are whose.
+        duplicates: rows dropped because another says the same.
+        conflicts: their rows are left out, until somebody decides and removes the wrong ones.
+        shared: annotators of more than one file, who may be different people of one name.
     """
 
     files: int
@@ -141,12 +157,14 @@ class MergeReport:
 
 
 def merge_labels(paths: Iterable[Path | str]) -> tuple[list[Preference], MergeReport]:
-    """The rows of several files of preferences as one set, the same whatever the files' order.
+    """Merge the rows of several files of preferences into one set, the same whatever the files' order.
 
     Rows in which one annotator chooses the same text of the same pair are duplicates: one is kept, with the
     smallest strength (none is less than 1). Rows in which one annotator chooses differently are conflicts: none is
-    kept. Different annotators of one pair are kept side by side. Raises LabError as `read_preferences`, and where one
-    annotator has one id for two pairs.
+    kept. Different annotators of one pair are kept side by side.
+
+    Raises:
+        LabError: as `read_preferences`, and where one annotator has one id for two pairs.
     """
     paths = list(paths)
     choices: dict[tuple, dict[str, list[Preference]]] = defaultdict(lambda: defaultdict(list))
@@ -166,7 +184,7 @@ def merge_labels(paths: Iterable[Path | str]) -> tuple[list[Preference], MergeRe
             first, second = sorted(best, key=_order)
             conflicts.append(Conflict(first.annotator, _pair_id(first), (first.where, second.where)))
     kept.sort(key=_order)
-    check_preferences(kept)
+    check_unique_ids(kept)
     report = MergeReport(
         files=len(paths),
         rows=len(kept),
@@ -203,13 +221,18 @@ def labels_or_demo(
 ) -> list[Preference]:
     """The student's own labels if there are at least `minimum`, else the demo annotator's; prints which.
 
-    annotator: default whoever has the most labels in the store. natural: those of posts outside the small world
-    too, which the tiny model cannot read. Labels of posts that the labs measure on (validation, test and held-out
-    ones) are left out: training on them would be cheating.
+    Labels of posts that the labs measure on (validation, test and held-out ones) are left out: training on them would
+    be cheating.
+
+    Args:
+        minimum: how many labels of one's own are enough.
+        annotator: default: whoever has the most labels in the store.
+        store: default: `work/labels.sqlite`.
+        natural: also those of posts outside the small world, which the tiny model cannot read.
     """
     store = store or LabelStore()
     names = Counter(label.annotator for label in store.labels())
-    annotator = annotator or max(sorted(names), key=names.get, default=YOU)
+    annotator = annotator or max(sorted(names), key=names.__getitem__, default=YOU)
     measured = {row.prompt for split in ("validation", "test") for row in load_preferences(split)}
     measured |= {row.prompt for row in read_prompts("heldout")}
     exported = export_preferences(store, annotator=annotator)

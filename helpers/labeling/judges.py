@@ -1,4 +1,4 @@
-"""AI feedback: a model in the annotators' place. Every judge is one function, whatever model is behind it.
+"""Judges in the annotators' place, above all models (AI feedback). Every judge is one function, whatever is behind it.
 
 Sources
     Bai et al. 2022      Constitutional AI: harmlessness from AI feedback
@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from ..files import LabError
 from ..models.shared_base import BASE, SharedBase
 from ..preferences import Preference
 from ..prompting import asking
+from ..simulation.gold import gold_reward
 
 Judge = Callable[[Sequence[str], Sequence[str], Sequence[str]], np.ndarray]
 """(prompts, completions a, completions b) -> how sure the judge is that a is better, from 0 to 1: (n,)."""
@@ -37,10 +40,16 @@ ANSWER = re.compile(r"\W*([AB])\b")
 
 
 def chat_judge(chat: Callable[[str], str], criteria: str = CRITERIA) -> Judge:
-    """Any chat model as a judge. chat: a text in, its answer out.
+    """Make a judge of any chat model.
 
     Each pair is asked about twice, in both orders, since chat models favor a place: two different verdicts are a tie.
-    The judge raises LabError for an answer that is neither A nor B, with its beginning.
+
+    Args:
+        chat: a text in, its answer out.
+        criteria: what makes a text good.
+
+    Returns:
+        The judge. It raises LabError for an answer that is neither A nor B, with its beginning.
     """
 
     def prefers_first(prompt: str, first: str, second: str) -> bool:
@@ -65,8 +74,29 @@ def longer_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> 
     return (np.sign(gaps) + 1) / 2
 
 
+def score_judge(score: Callable[[Sequence[str], Sequence[str]], ArrayLike]) -> Judge:
+    """Make a judge of scores.
+
+    It is as sure as Bradley and Terry read the scores, sigmoid(score a - score b); equal but for rounding is a tie.
+
+    Args:
+        score: (prompts, completions) -> (n,), such as `SharedBase.reward`.
+    """
+
+    def judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+        difference = np.asarray(score(prompts, a), float) - np.asarray(score(prompts, b), float)
+        return expit(difference.round(6))
+
+    return judge
+
+
+def gold_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    """The gold reward as a judge."""
+    return score_judge(lambda prompts, texts: list(map(gold_reward, prompts, texts)))(prompts, a, b)
+
+
 def reading_judge(shared: SharedBase) -> Judge:
-    """A judge made from the base model: it lists what the post says, and prefers the TL;DR that says more of it.
+    """Make a judge of the base model: it lists what the post says, and prefers the TL;DR that says more of it.
 
     It reads each post once, step by step (lab 04), and never sees a label or the gold reward. A TL;DR's worth is the F1
     of its words against those of the model's own reading; the larger of two wins, equal ones tie.

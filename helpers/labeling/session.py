@@ -14,13 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from ..files import LabError
 from ..preferences import Pair
-from .store import AlreadyAnswered, Answer, Label, LabelStore, TextRating, pair_digest
+from .store import AlreadyAnswered, Answer, Choice, Kind, Label, LabelStore, Side, TextRating, pair_digest
 
 YOU = "you"  # an annotator who gave no name
+SIDES: tuple[Side, Side] = ("a", "b")
 
 
 class Progress(NamedTuple):
@@ -35,10 +36,16 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """A pair to compare. left: the completion shown first; repeat: how often the annotator has judged it before."""
+    """A pair to compare.
+
+    Attributes:
+        pair: the two texts.
+        left: the completion shown first.
+        repeat: how often the annotator has judged it before.
+    """
 
     pair: Pair
-    left: Literal["a", "b"]
+    left: Side
     repeat: int
 
     @property
@@ -58,21 +65,26 @@ class TextQuestion:
     """One completion (`side`) of a pair, to rate by itself."""
 
     pair: Pair
-    side: Literal["a", "b"]
+    side: Side
 
     @property
     def text(self) -> str:
+        """The completion to rate."""
         return self.pair.completion_a if self.side == "a" else self.pair.completion_b
 
     @property
     def token(self) -> str:
+        """A name for the question that says nothing of its side."""
         return _token(self.pair, self.side)
 
 
-class _Session:
+AnyQuestion = TypeVar("AnyQuestion", Question, TextQuestion)
+
+
+class _Session(Generic[AnyQuestion]):
     """What comparing and rating share. `id` names the session in the store; only its own answers can be undone."""
 
-    KIND: Literal["labels", "ratings"]
+    KIND: Kind
 
     def __init__(
         self,
@@ -96,6 +108,7 @@ class _Session:
 
     @property
     def can_undo(self) -> bool:
+        """Whether this session has given an answer that still counts."""
         return any(answer.session == self.id for answer in self._answers())
 
     def undo(self) -> bool:
@@ -103,15 +116,18 @@ class _Session:
         return self.store.undo(self.id, self.KIND) is not None
 
     @property
-    def current(self):
+    def current(self) -> AnyQuestion | None:
         """The question to ask, None at the end. Its clock starts when it is first looked at."""
         question = self._next(self._answers())
         if question and self._shown[0] != question.token:
             self._shown = (question.token, self.clock())
         return question
 
-    def _asked(self, token: str | None):
-        """The question that is answered. Raises AlreadyAnswered if `token` is that of another one."""
+    def _next(self, answers: Sequence[Answer]) -> AnyQuestion | None:
+        raise NotImplementedError
+
+    def _asked(self, token: str | None) -> AnyQuestion:
+        """The question that is answered; AlreadyAnswered if `token` is that of another one."""
         question = self.current
         if question is None or token not in (None, question.token):
             raise AlreadyAnswered("that question was answered already; nothing was saved twice")
@@ -130,19 +146,34 @@ class _Session:
         return random.Random("/".join(map(str, (self.seed, self.annotator, *what))))
 
 
-class LabelingSession(_Session):
+class LabelingSession(_Session[Question]):
     """Asks one annotator which completion of each pair is better.
 
-    pairs: in the order in which they are asked; those that the annotator has answered are not asked again.
-    store: default `work/labels.sqlite`. seed: of the sides and the repeats.
-    repeat_every: every so many questions, an earlier pair comes again, its sides drawn anew, to see how far the
-    annotator agrees with themself; 0 for never. clock: seconds; for tests.
-    Raises LabError without pairs or without a name, ValueError if repeat_every is 1 or negative.
+    Args:
+        pairs: in the order in which they are asked; those that the annotator has answered are not asked again.
+        annotator: the name of who is asked.
+        store: default: `work/labels.sqlite`.
+        seed: of the sides and the repeats.
+        repeat_every: every so many questions, an earlier pair comes again, its sides drawn anew, to see how far the
+            annotator agrees with themself; 0 for never.
+        clock: seconds; for tests.
+
+    Raises:
+        LabError: there are no pairs, or the annotator has no name.
+        ValueError: `repeat_every` is 1 or negative.
     """
 
     KIND = "labels"
 
-    def __init__(self, pairs, annotator=YOU, store=None, seed=0, repeat_every=10, clock=time.monotonic) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        annotator: str = YOU,
+        store: LabelStore | None = None,
+        seed: int = 0,
+        repeat_every: int = 10,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if repeat_every < 0 or repeat_every == 1:
             raise ValueError(f"repeat_every must be 0 or at least 2, not {repeat_every}")
         super().__init__(pairs, annotator, store, seed, clock)
@@ -150,6 +181,7 @@ class LabelingSession(_Session):
 
     @property
     def progress(self) -> Progress:
+        """How many answers are saved, and how many there will be, repeats among them."""
         answers = self._answers()
         total, left = len(answers), len(self._fresh(answers))
         while left:
@@ -158,11 +190,20 @@ class LabelingSession(_Session):
         return Progress(len(answers), total)
 
     def choose(self, side: Literal["left", "right"], strength: int, token: str | None = None) -> Label:
-        """Prefer the completion shown left or right; returns the label once it is on disk.
+        """Prefer the completion shown left or right.
 
-        strength: 4 significantly better ... 1 negligibly better or unsure. token: that of the question meant.
-        Raises AlreadyAnswered for another question's token, ValueError for another side or strength, LabError
-        if it cannot be saved.
+        Args:
+            side: the better one.
+            strength: 4 significantly better ... 1 negligibly better or unsure.
+            token: that of the question meant; default: the current one's.
+
+        Returns:
+            The label, once it is on disk.
+
+        Raises:
+            AlreadyAnswered: the token is another question's.
+            ValueError: there is no such side or strength.
+            LabError: it cannot be saved.
         """
         if side not in ("left", "right"):
             raise ValueError(f"a side is left or right, not {side!r}")
@@ -177,7 +218,7 @@ class LabelingSession(_Session):
         """No judgment; the pair is not asked again. As `choose`."""
         return self._add(self._asked(token), "skip")
 
-    def _add(self, question: Question, choice: str, strength: int = 0) -> Label:
+    def _add(self, question: Question, choice: Choice, strength: int = 0) -> Label:
         return self.store.add(
             Label(
                 question.pair, self.annotator, self.id, question.left, choice, strength, self._seconds, question.repeat
@@ -197,7 +238,7 @@ class LabelingSession(_Session):
         digest, repeat = fresh[0], 0
         if self._is_repeat(len(answers) + 1) and (earlier := self._to_repeat(answers)):
             digest, repeat = self._draw("repeat", len(answers)).choice(earlier), 1
-        return Question(self.pairs[digest], self._draw("left", digest, repeat).choice(("a", "b")), repeat)
+        return Question(self.pairs[digest], self._draw("left", digest, repeat).choice(SIDES), repeat)
 
     def _to_repeat(self, answers: Sequence[Answer]) -> list[str]:
         """Pairs judged once, the older half of them: not what is still in mind."""
@@ -206,7 +247,7 @@ class LabelingSession(_Session):
         return once[: (len(once) + 1) // 2]
 
 
-class RatingSession(_Session):
+class RatingSession(_Session[TextQuestion]):
     """Asks one annotator to rate each completion by itself, 1 (worst) to 7: the warm-up before comparing.
 
     The first half of the questions holds one completion of every pair, drawn at random, the second half the other
@@ -215,14 +256,23 @@ class RatingSession(_Session):
 
     KIND = "ratings"
 
-    def __init__(self, pairs, annotator=YOU, store=None, seed=0, clock=time.monotonic) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        annotator: str = YOU,
+        store: LabelStore | None = None,
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(pairs, annotator, store, seed, clock)
         rng = self._draw("ratings")
-        first = [(digest, rng.choice(("a", "b"))) for digest in rng.sample(list(self.pairs), len(self.pairs))]
-        self.order = first + [(digest, "b" if side == "a" else "a") for digest, side in first]
+        first = [(digest, rng.choice(SIDES)) for digest in rng.sample(list(self.pairs), len(self.pairs))]
+        other: dict[Side, Side] = {"a": "b", "b": "a"}
+        self.order = first + [(digest, other[side]) for digest, side in first]
 
     @property
     def progress(self) -> Progress:
+        """How many ratings are saved, and how many there will be."""
         return Progress(len(self._answers()), len(self.order))
 
     def rate(self, rating: int, token: str | None = None) -> TextRating:

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from .. import files
 from ..files import LabError, one_line
@@ -31,6 +31,8 @@ APPLICATION = 0x524C4846  # "RLHF": SQLite's own place for saying whose file thi
 STRENGTHS = {1: "negligibly better or unsure", 2: "slightly better", 3: "better", 4: "significantly better"}
 RATINGS = range(1, 8)
 Kind = Literal["labels", "ratings"]  # the tables of answers
+Side = Literal["a", "b"]  # a completion of a pair
+Choice = Literal["a", "b", "tie", "skip"]
 SMALLEST = 512  # bytes of the smallest database; SQLite takes what is shorter for a new one
 DAMAGED = "the database is damaged; keep a copy, move it away and go on with a new one"
 
@@ -60,19 +62,30 @@ class AlreadyAnswered(LabError):
 
 @dataclass(frozen=True)
 class Label:
-    """One answer to "which of the two is better?". Raises ValueError for an answer that cannot be.
+    """One answer to "which of the two is better?".
 
-    left: the completion that was shown first, on the left; None if that is not known (an imported label).
-    strength: Llama 2's four points (Touvron et al. 2023, 3.2.1): 4 significantly better ... 1 negligibly better or
-    unsure; 0 with a tie or skip. seconds: from question to answer. repeat: how many answers of the annotator to
-    this pair came before. created (UTC, ISO 8601) and number are given by the store.
+    Attributes:
+        pair: the two texts.
+        annotator: who answered.
+        session: in which it was answered.
+        left: the completion that was shown first, on the left; None if that is not known (an imported label).
+        choice: the better one, or neither, or no judgment.
+        strength: Llama 2's four points (Touvron et al. 2023, 3.2.1): 4 significantly better ... 1 negligibly better or
+            unsure; 0 with a tie or skip.
+        seconds: from question to answer.
+        repeat: how many answers of the annotator to this pair came before.
+        created: UTC, ISO 8601; given by the store.
+        number: given by the store.
+
+    Raises:
+        ValueError: there is no such answer.
     """
 
     pair: Pair
     annotator: str
     session: str
-    left: Literal["a", "b"] | None
-    choice: Literal["a", "b", "tie", "skip"]
+    left: Side | None
+    choice: Choice
     strength: int = 0
     seconds: float | None = None
     repeat: int = 0
@@ -88,10 +101,14 @@ class Label:
 
 @dataclass(frozen=True)
 class TextRating:
-    """One absolute rating, 1 (worst) to 7, of one completion (`side`) of a pair. Raises ValueError for another."""
+    """One absolute rating, 1 (worst) to 7, of one completion (`side`) of a pair.
+
+    Raises:
+        ValueError: there is no such rating or side.
+    """
 
     pair: Pair
-    side: Literal["a", "b"]
+    side: Side
     annotator: str
     session: str
     rating: int
@@ -102,6 +119,9 @@ class TextRating:
     def __post_init__(self) -> None:
         if self.side not in ("a", "b") or self.rating not in RATINGS:
             raise ValueError(f"a rating is 1 to 7, of a or b; not {self.rating!r} of {self.side!r}")
+
+
+AnyAnswer = TypeVar("AnyAnswer", Label, TextRating)
 
 
 class Answer(NamedTuple):
@@ -119,21 +139,28 @@ def pair_digest(pair: Pair) -> str:
 
 
 class LabelStore:
-    """The labels and ratings in a file, by default `work/labels.sqlite`; the first label makes it.
+    """The labels and ratings in a file; the first label makes it.
 
     Every method raises LabError where the file is no label store, was made by a newer version of the labs, is
     damaged or cannot be written.
+
+    Args:
+        path: default: `work/labels.sqlite`.
+        timeout: seconds to wait for another program that is writing.
     """
 
     def __init__(self, path: Path | str | None = None, timeout: float = 10.0) -> None:
-        """timeout: seconds to wait for another program that is writing."""
         self.path = Path(path) if path is not None else files.work() / "labels.sqlite"
         self.timeout = timeout
 
     def add(self, label: Label) -> Label:
-        """Keep a label; once this returns, it is on disk. Returns it with its number and date.
+        """Keep a label; once this returns, it is on disk.
 
-        Raises AlreadyAnswered if the annotator has given another number of answers to the pair than `repeat`.
+        Returns:
+            The label with its number and date.
+
+        Raises:
+            AlreadyAnswered: the annotator has given another number of answers to the pair than `repeat`.
         """
         with self._transaction() as db:
             given = db.execute(
@@ -145,7 +172,11 @@ class LabelStore:
             return self._insert(db, "labels", label, ("left", "choice", "strength", "seconds", "repeat"))
 
     def add_rating(self, rating: TextRating) -> TextRating:
-        """Keep a rating, as `add`. Raises AlreadyAnswered if the annotator has rated the text."""
+        """Keep a rating, as `add`.
+
+        Raises:
+            AlreadyAnswered: the annotator has rated the text.
+        """
         with self._transaction() as db:
             if db.execute(
                 f"SELECT 1 FROM ratings WHERE annotator = ? AND digest = ? AND side = ? AND {_live('ratings')}",
@@ -188,7 +219,7 @@ class LabelStore:
                 db.execute("INSERT INTO undone VALUES (?, ?, ?, ?)", (kind, last, session, _now()))
         return last
 
-    def _insert(self, db: sqlite3.Connection, table: str, answer, columns: tuple[str, ...]):
+    def _insert(self, db: sqlite3.Connection, table: Kind, answer: AnyAnswer, columns: tuple[str, ...]) -> AnyAnswer:
         pair, digest, created = answer.pair, pair_digest(answer.pair), _now()
         db.execute(
             "INSERT OR IGNORE INTO pairs VALUES (?, ?, ?, ?, ?, ?)",
@@ -198,11 +229,11 @@ class LabelStore:
         values |= {column: getattr(answer, column) for column in columns} | {"created": created}
         places = ", ".join(f":{column}" for column in values)
         cursor = db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", values)
-        return replace(answer, created=created, number=cursor.lastrowid)
+        return replace(answer, created=created, number=cursor.lastrowid or 0)  # after an INSERT it is never None
 
     def _rows(
-        self, table: str, annotator: str | None, undone: bool, made: Callable[[Pair, sqlite3.Row], Any]
-    ) -> list[Any]:
+        self, table: Kind, annotator: str | None, undone: bool, made: Callable[[Pair, sqlite3.Row], AnyAnswer]
+    ) -> list[AnyAnswer]:
         if not os.path.exists(self.path):
             return []
         with self._transaction("DEFERRED") as db:
@@ -233,7 +264,7 @@ class LabelStore:
             raise LabError(f"{files.shown(self.path)}: {_problem(error)}") from None
 
     def _check_schema(self, db: sqlite3.Connection) -> None:
-        """Make the tables of a new file. Raises LabError for a file that this version must not touch."""
+        """Make the tables of a new file; LabError for a file that this version must not touch."""
         application, version = (
             db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
         )

@@ -1,6 +1,6 @@
-"""What PPO on a Llama-2 model costs in GPU memory and time, worked out from its shapes: estimates, not measurements.
+"""Estimates of what PPO on a Llama-2 model costs in GPU memory and time, computed from the model's shape.
 
-docs/ppo.md has the formulas in words. All sizes are bytes, all times seconds.
+docs/ppo.md has the formulas in words. All sizes are bytes, all times seconds. Nothing here is measured.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .profiles import Profile
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a number, double quantization counted in (Dettmers et al. 2023, section 3)
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 ROLES = 3  # adapters at one time: policy, reference, reward
-CONTEXT = 0.6e9  # CUDA's own: its context and kernels
+CONTEXT = 0.6e9  # bytes of CUDA's own: its context and kernels
 FILLED = 0.8  # part of the free memory that a generation batch may take; the rest is for the allocator's gaps
 UTILIZATION = 0.4  # part of a GPU's stated speed that is reached: an assumption
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of a Llama-2 model."""
+    """The sizes of a Llama-2 model, as in its config.json."""
 
     hidden: int
     intermediate: int
@@ -35,7 +35,7 @@ class Shape:
 
     @classmethod
     def of(cls, profile: Profile) -> Shape | None:
-        """Of a profile's base model; None if it is neither Meta's nor here and readable: nothing is fetched."""
+        """The shape of a profile's base model; None if it is neither Meta's nor on this machine. Nothing is fetched."""
         if known := LLAMA_2.get(profile.base.removesuffix("-hf").removesuffix("-chat")):
             return known
         try:
@@ -45,7 +45,11 @@ class Shape:
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> Shape:
-        """Of the model that a config.json describes. Raises KeyError for what it lacks."""
+        """The shape of the model that a config.json describes.
+
+        Raises:
+            KeyError: For a size that it lacks.
+        """
         heads = config["num_attention_heads"]
         return cls(
             hidden=config["hidden_size"],
@@ -100,14 +104,23 @@ def _config(profile: Profile) -> Path:
 
 
 def generation_row(shape: Shape, prompt: int, response: int, width: int) -> float:
-    """What one more row of a generation batch takes: keys and values, with a quarter for the copy of a layer's when it
-    grows; the widest layer's outputs over the prompt; three distributions in 64 bits. width: bytes a number."""
+    """Bytes that one more row of a generation batch takes.
+
+    Keys and values, with a quarter for the copy of a layer's when it grows; the widest layer's outputs over the prompt;
+    three distributions over the vocabulary in 64 bits.
+
+    Args:
+        shape: Of the model.
+        prompt: Tokens of the prompt.
+        response: Tokens of the response.
+        width: Bytes per number.
+    """
     cache = 1.25 * 2 * shape.layers * shape.kv_width * (prompt + response) * width
     return cache + 4 * shape.intermediate * prompt * width + 3 * 8 * shape.vocabulary
 
 
 def saved_by_a_layer(shape: Shape, rank: int) -> int:
-    """What the forward pass of a block keeps of a token for its backward pass, computing in 16 bits.
+    """Bytes per token that the forward pass of one block keeps for its backward pass, in 16 bits.
 
     Counted with autograd's hooks on 4-bit models with peft's LoRA (tests/models/test_costs.py counts again). What LoRA
     and the norms keep is float32: 32 hidden + 4 intermediate + 28 rank of it.
@@ -116,7 +129,16 @@ def saved_by_a_layer(shape: Shape, rank: int) -> int:
 
 
 def memory(profile: Profile, shape: Shape, *, rows: int = 1, microbatch: int = 4) -> dict[str, float]:
-    """Bytes by part, at the fuller of an update's two moments: sampling `rows` rows, or a pass over `microbatch`."""
+    """GPU memory of a PPO update in bytes, by part.
+
+    An update has two moments, sampling and a pass forward and back; the fuller one counts.
+
+    Args:
+        profile: Number formats, context, LoRA rank and checkpointing.
+        shape: Of the base model.
+        rows: Rows that are sampled at a time.
+        microbatch: Rows per training pass.
+    """
     width, adapter = WIDTHS[profile.compute_dtype], 4 * shape.adapter(profile.lora_rank)
     tokens, largest = microbatch * profile.context, shape.hidden * max(shape.intermediate, shape.hidden)
     layer = saved_by_a_layer(shape, profile.lora_rank)
@@ -134,7 +156,7 @@ def memory(profile: Profile, shape: Shape, *, rows: int = 1, microbatch: int = 4
 
 
 def rows_that_fit(shape: Shape, prompt: int, response: int, width: int, free: float) -> int:
-    """Rows of a generation batch for which so many free bytes suffice; at least 1."""
+    """Rows of a generation batch that fit into `free` bytes, at least 1; the rest as for `generation_row`."""
     return max(1, int(FILLED * free / generation_row(shape, prompt, response, width)))
 
 
@@ -143,7 +165,7 @@ def rows_that_fit(shape: Shape, prompt: int, response: int, width: int, free: fl
 
 @dataclass(frozen=True)
 class GPU:
-    """From NVIDIA's data sheets: memory and bandwidth in bytes, dense bfloat16 operations a second."""
+    """A GPU by NVIDIA's data sheet: memory (bytes), bandwidth (bytes per second), speed (dense bfloat16 op/s)."""
 
     memory: float
     bandwidth: float
@@ -159,10 +181,11 @@ GPUS = {
 
 
 def seconds(profile: Profile, shape: Shape, gpu: GPU, *, batch: int, epochs: int) -> dict[str, float]:
-    """Seconds of an update by part, if a GPU reached `UTILIZATION` of its stated speeds.
+    """Seconds of a PPO update by part, if the GPU reaches `UTILIZATION` of its stated speeds.
 
-    A pass costs 2 operations a weight and token forward, and as many backward (LoRA needs no gradient of the weights),
-    with gradient checkpointing as many again. A step of sampling reads every weight: packed, written out and read.
+    A pass costs 2 operations per weight and token forward, as many backward (LoRA needs no gradient of the weights),
+    and with gradient checkpointing as many once more. A step of sampling reads every weight: packed, written out and
+    read.
     """
     width, weights = WIDTHS[profile.compute_dtype], shape.linear + shape.vocabulary * shape.hidden
     tokens = batch * profile.context

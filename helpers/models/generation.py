@@ -1,9 +1,11 @@
 """Sampling completions from a causal language model, in batches, from a seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from .loading import prompt_ids as encode_prompts
 from .profiles import Profile
@@ -24,24 +26,28 @@ def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device |
 
 
 def batches_by_length(rows: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """Every index of `rows` once, in batches of rows of like length, which need little padding."""
+    """Every index of `rows` once, in batches of `size` rows of like length, which need little padding."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
 
-def decoding_settings(decoding: Mapping[str, object]) -> dict:
-    """`decoding` for transformers' `generate`; what it leaves out is sampling from the model as it is, whatever the
-    checkpoint's own settings say."""
+def decoding_settings(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for transformers' `generate`: those of `decoding`, else sampling at temperature 1 from all tokens.
+
+    A checkpoint's own settings never count.
+    """
     settings = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, **decoding}
     return settings if settings["do_sample"] else settings | {"temperature": None, "top_k": None, "top_p": None}
 
 
-def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, **decoding) -> Tensor:
+def generate_ids(
+    model: Any, prompt_ids: Tensor, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int, **decoding: Any
+) -> Tensor:
     """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt).
 
-    `decoding` goes to transformers' `generate`; with nothing given it samples from the model as it is (temperature 1,
-    all tokens), which is what policy gradients assume.
+    `decoding` goes to transformers' `generate`. With nothing given, tokens are sampled from the model as it is
+    (temperature 1, all tokens), which is what policy gradients assume.
     """
     with torch.no_grad():
         ids = model.generate(
@@ -56,25 +62,26 @@ def generate_ids(model, prompt_ids: Tensor, tokenizer, *, max_new_tokens: int, *
 
 
 def response_mask(response_ids: Tensor, eos_id: int) -> Tensor:
-    """True at the response's real tokens, the first </s> included: (batch, response)."""
+    """True at the real tokens of `response_ids` (batch, response), the first </s> included: (batch, response)."""
     ended = (response_ids == eos_id).long()
     return (ended.cumsum(1) - ended) == 0
 
 
 def complete(
-    model,
+    model: Any,
     profile: Profile,
-    tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     *,
     max_new_tokens: int | None = None,
     seed: int = 0,
     batch_size: int = 64,
-    **decoding,
+    **decoding: Any,
 ) -> list[str]:
     """One completion of each prompt, as text without special tokens; the same seed gives the same completions.
 
-    Prompts of like length go through together, which saves padding; the order of the answer is that of the prompts.
+    Prompts of like length go through together, which saves padding. The completions are in the prompts' order.
+    `decoding` is as for `generate_ids`; `max_new_tokens` is by default the profile's `max_response_tokens`.
     """
     encoded = encode_prompts(profile, tokenizer, prompts)
     max_new_tokens = max_new_tokens or profile.max_response_tokens

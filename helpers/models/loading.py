@@ -1,7 +1,6 @@
 """Loading the base model in 4 bits, its tokenizer, and the checks that go before.
 
-Nothing that a checkpoint says is executed: weights are read from safetensors only, and no model's own code
-is trusted.
+Nothing in a checkpoint is executed: weights are read from safetensors only, and no model's own code is trusted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import bitsandbytes.nn.modules as bitsandbytes_modules
 import torch
@@ -29,13 +28,12 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from ..files import LabError, find_folder, shown
+from ..files import PICKLE_SUFFIXES, LabError, find_folder, shown
 from .profiles import Profile
 
 Head = Literal["causal", "score"]
 
 DOWNLOADED = ["*.json", "*.safetensors", "tokenizer.model", "spiece.model", "chat_template.jinja"]
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 MEANWHILE = "Meanwhile everything works with the profile 'tiny' (RLHF_PROFILE=tiny)."
 
@@ -49,16 +47,22 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", F
 def load_base(profile: Profile, *, quantize: bool | None = None, head: Head = "causal") -> PreTrainedModel:
     """The base model, frozen, in eval mode, on the profile's device.
 
-    quantize: 4-bit NF4 weights (default: as the profile says) or the checkpoint's own in `compute_dtype`.
-    head: "causal" for next-token logits (batch, length, vocabulary); "score" for one logit per sequence,
-    (batch, 1), read at the last token that is not padding, from a new random head `score` (seed it yourself).
-    Raises LabError for a missing GPU, an unreachable or gated model, and as `check_checkpoint`.
+    Args:
+        profile: Which model, and the number format that it computes in.
+        quantize: 4-bit NF4 weights, or the checkpoint's own in `compute_dtype`; by default as the profile says.
+        head: "causal" for next-token logits (batch, length, vocabulary); "score" for one logit per sequence,
+            (batch, 1), read at the last token that is not padding, from a new random head `score` (seed it yourself).
+
+    Raises:
+        LabError: For a missing GPU, an unreachable or gated model, a tokenizer of another checkpoint, and as
+            `load_tokenizer` and `check_checkpoint`.
     """
     disable_cpu_packing()
     tokenizer = load_tokenizer(profile)
     folder = checkpoint_folder(profile)
     quantize = profile.quantize if quantize is None else quantize
     kind = {"causal": LlamaForCausalLM, "score": LlamaForSequenceClassification}[head]
+    options: dict[str, Any] = {"num_labels": 1} if head == "score" else {}
     with quiet():
         model = kind.from_pretrained(
             folder,
@@ -68,7 +72,7 @@ def load_base(profile: Profile, *, quantize: bool | None = None, head: Head = "c
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            **({"num_labels": 1} if head == "score" else {}),
+            **options,
         )
     if len(tokenizer) > model.config.vocab_size:
         raise LabError(
@@ -96,7 +100,9 @@ def quantization_config(profile: Profile) -> BitsAndBytesConfig:
 def lora_config(profile: Profile, task: Head) -> LoraConfig:
     """LoRA on every linear layer of the transformer blocks, not on embeddings and heads.
 
-    task: "causal" for policies; "score" for reward models, whose head `score` is trained in full.
+    Args:
+        profile: Gives the rank and alpha.
+        task: "causal" for policies; "score" for reward models, whose head `score` is trained in full.
     """
     return LoraConfig(
         r=profile.lora_rank,
@@ -109,7 +115,7 @@ def lora_config(profile: Profile, task: Head) -> LoraConfig:
 
 
 def sort_adapter_config(folder: Path) -> None:
-    """Bring adapter_config.json into one order: peft writes sets, whose order changes from run to run."""
+    """Sort a folder's adapter_config.json, because peft writes sets, whose order changes from run to run."""
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text("utf-8"))
     for key in ("target_modules", "modules_to_save"):
@@ -118,7 +124,7 @@ def sort_adapter_config(folder: Path) -> None:
 
 
 def disable_cpu_packing() -> None:
-    """Keep bitsandbytes from corrupting 4-bit training on CPUs with AVX512-BF16; call before making a model.
+    """Keep bitsandbytes from corrupting 4-bit training on CPUs with AVX512-BF16; call it before making a model.
 
     In bitsandbytes 0.50.2 a forward pass in eval mode repacks the weights of `Linear4bit` for a kernel that
     has no autograd, and `.train()` does not unpack them: later gradients are wrong (cosine 0.4), while the
@@ -133,9 +139,12 @@ def disable_cpu_packing() -> None:
 def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
     """The base model's tokenizer, padding on the left, with a padding token that is not the end token.
 
-    Llama 2's tokenizer has none: <unk> takes the part (byte fallback means that no text contains it), so the
-    embeddings keep their size. Raises LabError if padding and end are one token (the end of every response
-    would be masked away), if there is nothing to pad with, and as `checkpoint_folder`.
+    Llama 2's tokenizer has no padding token. <unk> is used for it (byte fallback means that no text contains it), so
+    the embeddings keep their size.
+
+    Raises:
+        LabError: If padding and end are one token (the end of every response would be masked), if there is nothing to
+            pad with, and as `checkpoint_folder`.
     """
     folder = checkpoint_folder(profile)
     where = shown(folder / "tokenizer_config.json")
@@ -154,8 +163,16 @@ def load_tokenizer(profile: Profile) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def read_tokenizer(folder: Path, **options) -> PreTrainedTokenizerBase:
-    """The tokenizer in a folder, as it is. Raises LabError if it cannot be read."""
+def read_tokenizer(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
+    """The tokenizer in a folder, as it is.
+
+    Args:
+        folder: The checkpoint's folder.
+        options: Settings of transformers' `from_pretrained`.
+
+    Raises:
+        LabError: If it cannot be read.
+    """
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **options)
@@ -164,13 +181,13 @@ def read_tokenizer(folder: Path, **options) -> PreTrainedTokenizerBase:
 
 
 def prompt_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> list[list[int]]:
-    """<s> and the prompt's tokens. Over `max_prompt_tokens` a prompt loses its beginning, not its end."""
+    """For each prompt the ids of <s> and its tokens; over `max_prompt_tokens` it loses its beginning, not its end."""
     keep = profile.max_prompt_tokens - 1
     return [[tokenizer.bos_token_id, *ids[-keep:]] for ids in _encode(tokenizer, prompts)]
 
 
 def completion_ids(profile: Profile, tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]) -> list[list[int]]:
-    """The completion's tokens and </s>. Over `max_response_tokens` it loses its end, </s> included.
+    """For each completion the ids of its tokens and </s>; over `max_response_tokens` it loses its end, </s> included.
 
     Prompt and completion are tokenized apart, because a policy continues the prompt's own tokens.
     """
@@ -191,8 +208,8 @@ def _encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[li
 def checkpoint_folder(profile: Profile) -> Path:
     """The base model's folder on this machine, checked; downloaded on first use if the base is a Hub id.
 
-    Raises LabError without the GPU that the profile needs, if the model cannot be had, and as
-    `check_checkpoint`.
+    Raises:
+        LabError: Without the GPU that the profile needs, if the model cannot be had, and as `check_checkpoint`.
     """
     if profile.needs_gpu and not torch.cuda.is_available():
         raise LabError(
@@ -210,10 +227,16 @@ def checkpoint_folder(profile: Profile) -> Path:
 
 
 def download(base: str, *, gated: bool, instead: str, meanwhile: str) -> Path:
-    """A model's folder from the Hub, or from what this machine has kept of it: neither code nor pickled weights.
+    """A model's folder from the Hub, or from this machine's cache of it: neither code nor pickled weights.
 
-    Raises LabError if it is gated, not known, or cannot be reached. gated: whether its license must be accepted first;
-    instead, meanwhile: what else one can do, and what works without it, for the message.
+    Args:
+        base: The Hub id, "owner/model".
+        gated: Whether its license must be accepted first.
+        instead: What else one can do, for the message.
+        meanwhile: What works without the model, for the message.
+
+    Raises:
+        LabError: If the model is gated, not known, or cannot be reached.
     """
     page = f"https://huggingface.co/{base}"
     try:
@@ -237,15 +260,18 @@ def size_on_hub(base: str) -> int:
         files = snapshot_download(base, allow_patterns=DOWNLOADED, dry_run=True)
     except Exception:  # what is wrong, `download` says
         return 0
-    return sum(file.file_size for file in files if file.filename.endswith(".safetensors"))
+    return sum(file.file_size or 0 for file in files if file.filename.endswith(".safetensors"))
 
 
 def check_checkpoint(folder: Path | str) -> None:
-    """Raise one LabError that names all that a Llama checkpoint lacks, or that is broken in it.
+    """Check that a folder holds a whole Llama checkpoint.
 
-    Needed: config.json (model_type "llama"), tokenizer.json (or tokenizer.model) and tokenizer_config.json,
-    and model.safetensors or model.safetensors.index.json with every shard that it lists. Pickled weights are
-    never opened: beside these they are ignored, alone they are refused.
+    Needed are config.json (model_type "llama"), tokenizer.json (or tokenizer.model) and tokenizer_config.json, and
+    model.safetensors or model.safetensors.index.json with every shard that it lists. Pickled weights are never opened:
+    beside these they are ignored, alone they are refused.
+
+    Raises:
+        LabError: Naming all that is missing or broken.
     """
     folder = Path(folder)
     config, problems = read_checkpoint(folder)
@@ -255,8 +281,8 @@ def check_checkpoint(folder: Path | str) -> None:
         raise LabError(f"{shown(folder)} is not a whole Llama checkpoint: {'; '.join(problems)}")
 
 
-def read_checkpoint(folder: Path) -> tuple[dict | None, list[str]]:
-    """config.json of a checkpoint of any kind (None if it cannot be read), and all that is missing or broken in it."""
+def read_checkpoint(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The content of a checkpoint's config.json ({} if it cannot be read), and all that is missing or broken in it."""
     problems: list[str] = []
     config = _json_object(folder / "config.json", problems)
     _json_object(folder / "tokenizer_config.json", problems)
@@ -266,18 +292,18 @@ def read_checkpoint(folder: Path) -> tuple[dict | None, list[str]]:
 
 
 def _weight_problems(folder: Path) -> list[str]:
-    problems = []
+    problems: list[str] = []
     index = folder / "model.safetensors.index.json"
     if (folder / "model.safetensors").is_file():
         shards = ["model.safetensors"]
     elif index.is_file():
         listing = _json_object(index, problems)
-        weight_map = listing.get("weight_map") if listing else None
+        weight_map = listing.get("weight_map")
         if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
             return problems or [f"{index.name}: has no weight_map"]
         shards = sorted(set(weight_map.values()))
     else:
-        pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
+        pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLE_SUFFIXES)
         advice = (
             f" ({', '.join(pickled)}: pickled weights can run code when opened and are refused; get the "
             f"checkpoint as safetensors)"
@@ -296,7 +322,7 @@ def _weight_problems(folder: Path) -> list[str]:
     return problems
 
 
-def _json_object(path: Path, problems: list[str]) -> dict | None:
+def _json_object(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -307,12 +333,17 @@ def _json_object(path: Path, problems: list[str]) -> dict | None:
         if isinstance(value, dict):
             return value
         problems.append(f"{path.name} is not a JSON object")
-    return None
+    return {}
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its type."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence progress bars and transformers' report on the heads that a checkpoint has or lacks."""
+    """Without progress bars and transformers' report on the heads that a checkpoint has or lacks."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""Profiles: the one switch between the tiny model on a CPU and Llama-2-7B on a GPU."""
+"""Profiles: which base model the labs train, and how; "tiny" on a CPU, "llama2-7b" on a GPU."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class StageConfig:
     learning_rate: float  # peak of the schedule: linear warm-up, then cosine to 0
     warmup: float = 0.05  # part of the steps in which the learning rate rises
 
+    def with_steps(self, steps: int | None) -> StageConfig:
+        """The same with another number of steps; None: with its own."""
+        return self if steps is None else replace(self, steps=steps)
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -46,17 +50,18 @@ class Profile:
 
     @property
     def device(self) -> str:
+        """The device of the model, "cuda" or "cpu"."""
         return "cuda" if self.needs_gpu else "cpu"
 
     @property
     def folder(self) -> Path:
-        """Where the base model is if it is a folder; an id of the Hub names none that is there."""
+        """The base model's folder if it is one; for a Hub id, a path where nothing is."""
         in_data = self.base.startswith("data/")
         return files.data() / self.base.removeprefix("data/") if in_data else ROOT / self.base
 
     @property
     def context(self) -> int:
-        """Longest sequence in training, tokens."""
+        """The longest sequence in training, in tokens."""
         return self.max_prompt_tokens + self.max_response_tokens
 
 
@@ -97,11 +102,14 @@ PROFILES = {
 
 
 def get_profile(name: str | None = None) -> Profile:
-    """The profile of that name; without one, of the environment's RLHF_PROFILE, and else "tiny".
+    """The profile of a name; without one, of the environment's RLHF_PROFILE, and else "tiny".
 
-    name: a key of PROFILES, or any Llama-2 checkpoint as a folder or a Hub id ("owner/model"), which takes
-    the settings of "llama2-7b" (a folder with up to 2 GiB of weights runs on the CPU, in float32).
-    Raises LabError for anything else.
+    Args:
+        name: A key of PROFILES, or any Llama-2 checkpoint as a folder or a Hub id ("owner/model"), which gets the
+            settings of "llama2-7b" (a folder with up to 2 GiB of weights runs on the CPU, in float32).
+
+    Raises:
+        LabError: For any other name.
     """
     name = name or os.environ.get("RLHF_PROFILE") or "tiny"
     if name in PROFILES:

@@ -1,15 +1,15 @@
-"""Sampling the rollouts of PPO: every response from random numbers of its own.
+"""Sampling the rollouts of PPO, each response from its own random numbers.
 
-transformers' `generate` draws a token for all rows from one stream of random numbers and computes on until the last row
-has ended. Here a row's tokens depend on its own numbers alone, so they are the same in any batch, order, or number of
-processes; and rows that have ended leave the batch.
+transformers' `generate` draws the tokens of all rows from one stream of random numbers, and computes every row until
+the last one has ended. Here a row's tokens depend on its own numbers alone, so they are the same in any batch, order,
+or number of processes; and rows that have ended leave the batch.
 """
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-LEAVE = 8  # rows leave once one in so many has ended: each time the others' cache is copied
+LEAVE = 8  # rows leave once one in LEAVE has ended: each time the cache of the others is copied
 
 
 @torch.no_grad()
@@ -23,12 +23,21 @@ def sample_ids(
     eos_id: int,
     temperature: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Response ids (batch, response), right-padded after </s>, for left-padded `prompt_ids` (batch, prompt); and the
-    hidden states that each token was drawn from, (batch, response, hidden), 0 at padding.
+    """Sample a response to each prompt.
 
-    trunk, head: a model without its head, and the head: ids -> hidden states -> next-token logits.
-    uniforms: (batch, longest response), from [0, 1): number t of a row decides its token t, by the inverse of the
-    distribution function. The answer is as wide as the longest response.
+    Args:
+        trunk: The model without its head: ids -> hidden states.
+        head: The language-model head: hidden states -> next-token logits.
+        prompt_ids: (batch, prompt), padded on the left.
+        uniforms: (batch, longest response), from [0, 1): number t of a row decides its token t, by the inverse of the
+            distribution function.
+        pad_id: The padding token.
+        eos_id: The end token, </s>.
+        temperature: What the logits are divided by.
+
+    Returns:
+        Response ids (batch, response), padded on the right after </s> and as wide as the longest response; and the
+        hidden states that each token was drawn from, (batch, response, hidden), 0 at padding.
     """
     responses = torch.full(uniforms.shape, pad_id, device=prompt_ids.device)
     rows = torch.arange(len(prompt_ids), device=prompt_ids.device)  # those still in the batch
@@ -56,7 +65,7 @@ def sample_ids(
 
 
 def _drawn(logits: Tensor, uniforms: Tensor) -> Tensor:
-    """The tokens, (batch,), at which the distribution functions reach the uniforms."""
+    """The tokens (batch,) at which the distribution functions reach the uniforms (batch,)."""
     reached = logits.softmax(dim=-1).cumsum(dim=-1)
     index = torch.searchsorted(reached, (uniforms.double() * reached[:, -1]).unsqueeze(1), right=True).squeeze(1)
     return index.clamp(max=logits.shape[-1] - 1)

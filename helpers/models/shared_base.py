@@ -1,7 +1,8 @@
-"""One quantized base model in four roles.
+"""One quantized base model in the four roles of PPO.
 
 PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters do not fit on
-one card; one 4-bit base with small sets of weights swapped in and out does (Hydra-RLHF, Santacroce et al. 2023):
+one GPU; one 4-bit base with small sets of weights that are switched on and off does (Hydra-RLHF, Santacroce et al.
+2023):
 
     reference   the SFT adapter, frozen (or no adapter at all, where there was no SFT)
     policy      a copy of the reference's adapter, trained
@@ -11,13 +12,15 @@ one card; one 4-bit base with small sets of weights swapped in and out does (Hyd
 and, with all adapters off, the base model itself is still there.
 """
 
-import json
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.utils import load_peft_weights
 from safetensors.torch import load_file, save_file
@@ -31,13 +34,14 @@ from .generation import batches_by_length, complete, pad_right
 from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
 from .merged_lora import multiply_merged
 from .profiles import Profile
+from .reward_scale import RewardScale
 from .sampling import sample_ids
 
 POLICY, REFERENCE, REWARD, BASE = "policy", "reference", "reward", "base"
 
 
 def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
-    """peft's configuration of the adapter in `folder`. Raises LabError if it was trained on another base."""
+    """The adapter's configuration, as peft's; LabError if it was trained on another base."""
     config = PeftConfig.from_pretrained(folder)
     base = config.base_model_name_or_path
     if base != profile.base and (ROOT / str(base)).resolve() != (ROOT / profile.base).resolve():
@@ -50,8 +54,10 @@ def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
 
 @contextmanager
 def _training(layers: nn.ModuleList, on: bool) -> Iterator[None]:
-    """Layers said to be in training, which gradient checkpointing goes by, and nothing else here: none has dropout.
-    Elsewhere they must not be: checkpointing would drop the cache that sampling needs."""
+    """Set the layers' `training`, which gradient checkpointing goes by, and nothing else here: none has dropout.
+
+    Elsewhere it must be off: checkpointing would drop the cache that sampling needs.
+    """
     for layer in layers:
         layer.training = on
     try:
@@ -65,6 +71,15 @@ class SharedBase(nn.Module):
     """A 4-bit causal language model with the adapters and heads of PPO's four roles.
 
     Build it with `SharedBase.load`. Every forward pass says which role it is for: `hidden_states(..., role)`.
+
+    Attributes:
+        profile: Of the base model.
+        tokenizer: Of the base model, padding on the left.
+        peft: The base with all adapters.
+        has_reference_adapter: Whether the reference is an SFT adapter; else it is the base.
+        value_head: Hidden states -> values, (hidden,) -> (1,).
+        score_head: Hidden states -> raw reward-model scores; None without a reward model.
+        reward_scale: Normalizes the scores.
     """
 
     def __init__(self, profile: Profile, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
@@ -88,22 +103,31 @@ class SharedBase(nn.Module):
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
         self.score_head: nn.Linear | None = None
-        self.score_mean, self.score_std = 0.0, 1.0
+        self.reward_scale = RewardScale(mean=0.0, std=1.0)
         if reward:
             self._load_reward(reward)
         self._freeze_all_but_policy()
         self.peft.eval()
 
     @classmethod
-    def load(cls, profile: Profile, *, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
-        """The base of `profile` in 4 bits with the adapters found in the folders `sft` and `reward`, if given.
+    def load(
+        cls, profile: Profile, *, sft: Path | None = None, reward: Path | None = None, seed: int = 0
+    ) -> SharedBase:
+        """The base of `profile` in 4 bits, with adapters.
 
-        Raises LabError for an adapter of another base, and as `load_base`.
+        Args:
+            profile: Which base model.
+            sft: Folder of the SFT adapter, which the policy starts from; by default the policy starts from the base.
+            reward: Folder of the reward model's adapter, if there is one.
+            seed: Of a new policy's adapter.
+
+        Raises:
+            LabError: For an adapter of another base, and as `load_base`.
         """
         return cls(profile, sft, reward, seed)
 
     def _load_reward(self, folder: Path) -> None:
-        """A reward adapter as TRL's RewardTrainer saves it (task SEQ_CLS): LoRA weights and the score head."""
+        """Load a reward adapter as TRL's RewardTrainer saves it (task SEQ_CLS): LoRA weights and the score head."""
         config = _adapter_config(folder, self.profile)
         config.task_type, config.modules_to_save = None, None
         weights = load_peft_weights(str(folder), device=str(self.device))
@@ -114,8 +138,7 @@ class SharedBase(nn.Module):
         self.score_head = nn.Linear(score_weight.shape[1], 1, bias=False, device=self.device)
         self.score_head.weight.data.copy_(score_weight)
         self.score_head.requires_grad_(False)
-        scale = json.loads((folder / "reward.json").read_text("utf-8"))
-        self.score_mean, self.score_std = scale["mean"], scale["std"]
+        self.reward_scale = RewardScale.read(folder)
 
     def _freeze_all_but_policy(self) -> None:
         for name, parameter in self.peft.named_parameters():
@@ -123,14 +146,17 @@ class SharedBase(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where the model is."""
         return self.peft.device
 
     @property
     def pad_id(self) -> int:
+        """The padding token."""
         return self.tokenizer.pad_token_id
 
     @property
     def eos_id(self) -> int:
+        """The end token, </s>."""
         return self.tokenizer.eos_token_id
 
     def trainable_parameters(self) -> list[nn.Parameter]:
@@ -138,11 +164,11 @@ class SharedBase(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
     @contextmanager
-    def role(self, role: str) -> Iterator[nn.Module]:
+    def role(self, role: str) -> Iterator[PeftModel]:
         """The model with the adapter of `role` switched on (none for the base, or for a reference without SFT).
 
-        peft's own `set_adapter` also changes which weights train, and by that drops gradients; here only the adapter
-        that the forward pass uses changes.
+        peft's own `set_adapter` also changes which weights are trained, which drops gradients. This changes only the
+        adapter that the forward pass uses.
         """
         if role == BASE or (role == REFERENCE and not self.has_reference_adapter):
             with self.peft.disable_adapter():
@@ -160,7 +186,10 @@ class SharedBase(nn.Module):
                 layer._active_adapter = before
 
     def hidden_states(self, ids: Tensor, attention_mask: Tensor, role: str = POLICY) -> Tensor:
-        """Last hidden states (batch, length, hidden) of `ids` (batch, length), padded on either side."""
+        """Last hidden states (batch, length, hidden) of a role, for `ids` (batch, length) padded on either side.
+
+        `attention_mask` (batch, length) is 1 or true at real tokens.
+        """
         mask = attention_mask.long()
         position_ids = (mask.cumsum(1) - 1).clamp(min=0)
         inputs = {"attention_mask": mask, "position_ids": position_ids}
@@ -171,9 +200,16 @@ class SharedBase(nn.Module):
             return trunk(input_ids=ids, use_cache=False, **inputs).last_hidden_state
 
     def response_states(self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY) -> Tensor:
-        """The hidden states that predict each response token: (batch, response, hidden); prompts padded on the left,
-        responses on the right. The padding between and around them costs nothing: rows go through moved to the left,
-        as wide as the longest of them."""
+        """The hidden states that predict each response token: (batch, response, hidden).
+
+        The padding between and around prompts and responses costs nothing: rows are moved to the left, and are as wide
+        as the longest of them.
+
+        Args:
+            prompt_ids: (batch, prompt), padded on the left.
+            response_ids: (batch, response), padded on the right.
+            role: Which adapter is on.
+        """
         ids = torch.cat([prompt_ids, response_ids], dim=1)
         padding = (prompt_ids != self.pad_id).long().argmax(dim=1, keepdim=True)
         at = torch.arange(ids.shape[1], device=ids.device)
@@ -186,26 +222,42 @@ class SharedBase(nn.Module):
         return hidden.gather(1, read.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Next-token logits, float32, of hidden states."""
+        """Next-token logits, float32, of hidden states: (..., hidden) -> (..., vocabulary)."""
         return self.peft.base_model.model.lm_head(hidden).float()
 
     def values(self, hidden: Tensor) -> Tensor:
-        """The value head on policy hidden states: (..., hidden) -> (...)."""
+        """The values of the policy's hidden states: (..., hidden) -> (...)."""
         return self.value_head(hidden.float()).squeeze(-1)
 
     def response_logprobs(
         self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY, temperature: float = 1.0
     ) -> Tensor:
-        """Log-probability of every response token under `role`: (batch, response); prompts padded on the left,
-        responses on the right."""
+        """Log-probability of every response token under a role: (batch, response).
+
+        Args:
+            prompt_ids: (batch, prompt), padded on the left.
+            response_ids: (batch, response), padded on the right.
+            role: Which adapter is on.
+            temperature: What the logits are divided by.
+        """
         hidden = self.response_states(prompt_ids, response_ids, role)
         return response_logprobs(self.logits(hidden) / temperature, response_ids)
 
     def sample(
         self, prompt_ids: Tensor, uniforms: Tensor, role: str = POLICY, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """Sampled response ids of left-padded prompts, from random numbers in [0, 1), and the hidden states they were
-        drawn from, as in `sampling.sample_ids`."""
+        """Sample a response to each prompt, as many rows at a time as the GPU's memory allows.
+
+        Args:
+            prompt_ids: (batch, prompt), padded on the left.
+            uniforms: (batch, longest response), random numbers in [0, 1) that decide the tokens.
+            role: Which adapter is on.
+            temperature: What the logits are divided by.
+
+        Returns:
+            Response ids (batch, response) and the hidden states that they were drawn from (batch, response, hidden), as
+            from `sampling.sample_ids`.
+        """
         model = self.peft.base_model.model
         size = self.rows_at_once(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
         with self.role(role):
@@ -220,7 +272,10 @@ class SharedBase(nn.Module):
         return torch.cat(ids), torch.cat([F.pad(states, (0, 0, 0, width - states.shape[1])) for _, states in parts])
 
     def rows_at_once(self, prompt: int, response: int) -> int | None:
-        """How many rows of so many tokens to sample at a time: as the GPU's free memory allows; None on a CPU: any."""
+        """How many rows the GPU's free memory allows to sample at a time; None on a CPU, for any number.
+
+        `prompt` and `response` are the tokens of a row.
+        """
         if self.device.type != "cuda":
             return None
         shape = Shape.of_config(self.peft.config.to_dict())
@@ -228,8 +283,8 @@ class SharedBase(nn.Module):
         free = torch.cuda.mem_get_info(self.device)[0] + unused
         return rows_that_fit(shape, prompt, response, WIDTHS[self.profile.compute_dtype], free)
 
-    def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding) -> list[str]:
-        """One completion of each prompt by the model in `role`; `decoding` as for `generation.complete`."""
+    def complete(self, prompts: Sequence[str], role: str = POLICY, **decoding: Any) -> list[str]:
+        """One completion of each prompt by the model in `role`; settings as for `generation.complete`."""
         longest = decoding.get("max_new_tokens") or self.profile.max_response_tokens
         if rows := self.rows_at_once(self.profile.max_prompt_tokens, longest):
             decoding = {"batch_size": rows} | decoding
@@ -246,7 +301,13 @@ class SharedBase(nn.Module):
     def reward(self, prompts: Sequence[str], completions: Sequence[str], batch_size: int | None = None) -> Tensor:
         """Normalized reward-model scores (batch,), float32: mean 0 and standard deviation 1 on the reference set.
 
-        batch_size: rows a forward pass; by default as many as in the reward model's training.
+        Args:
+            prompts: (batch,) texts.
+            completions: (batch,) texts.
+            batch_size: Rows per forward pass; by default as many as in the reward model's training.
+
+        Raises:
+            ValueError: If there is no reward model.
         """
         if self.score_head is None:
             raise ValueError("this SharedBase was loaded without a reward model")
@@ -257,13 +318,15 @@ class SharedBase(nn.Module):
             last = mask.sum(1) - 1
             hidden = self.hidden_states(ids, mask, REWARD)[torch.arange(len(index), device=self.device), last]
             scores[index] = self.score_head(hidden.to(self.score_head.weight.dtype)).squeeze(-1).float().cpu()
-        return (scores - self.score_mean) / self.score_std
+        return self.reward_scale(scores)
 
     def add_adapter(self, name: str, folder: Path) -> None:
-        """One more adapter on the same base, frozen, from a folder that holds one; `name` is a role from then on.
+        """Add a frozen adapter from a folder; `name` is then a role.
 
-        It takes the place of one that was added by that name before. Raises LabError for a name that is not free, and
-        for an adapter of another base.
+        It replaces an adapter that was added by that name before.
+
+        Raises:
+            LabError: For a name that is not free, and for an adapter of another base.
         """
         self._check_free(name)
         config = _adapter_config(folder, self.profile)
@@ -273,11 +336,17 @@ class SharedBase(nn.Module):
         self._freeze_all_but_policy()
 
     def mix_adapters(self, name: str, weights: Mapping[str, float]) -> None:
-        """One more adapter, frozen: the sum of the updates of others, each times its weight; `name` is a role.
+        """Add a frozen adapter that is the weighted sum of the updates of others; `name` is then a role.
 
-        weights: role -> weight, of adapters that are there. The base counts as 0, so weights below 1 in all lead back
-        to it. It takes the place of one that was added by that name before. Raises LabError for a name that is not
-        free, and for a role without an adapter.
+        The base counts as 0, so weights that sum to less than 1 lead back to it. The adapter replaces one that was
+        added by that name before.
+
+        Args:
+            name: Of the new adapter.
+            weights: Role -> weight, of adapters that are there.
+
+        Raises:
+            LabError: For a name that is not free, and for a role without an adapter.
         """
         self._check_free(name)
         if absent := [role for role in weights if role not in self.adapters or role == name]:
@@ -300,19 +369,19 @@ class SharedBase(nn.Module):
             raise LabError(f"{name!r} cannot name an adapter: give it another name")
 
     def _remove(self, name: str) -> None:
-        """Make room for an adapter of that name: a cell that adds one can be run again."""
+        """Delete the adapter of that name, if any, so that a cell that adds one can run twice."""
         if name in self.adapters:
             self.peft.delete_adapter(name)
 
     def load_policy(self, folder: Path) -> None:
-        """Take the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""
+        """Load the policy's adapter, and the value head if there is one, from a folder that `write_policy` filled."""
         weights = load_peft_weights(str(folder), device=str(self.device))
         set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
         if (head := folder / "value_head.safetensors").is_file():
             self.value_head.load_state_dict(load_file(head, device=str(self.device)))
 
     def write_policy(self, folder: Path) -> None:
-        """Write the policy's adapter, as peft does, and the value head into an existing folder."""
+        """Write the policy's adapter, in peft's files, and the value head into an existing folder."""
         # Embeddings are not trained; peft would look for the base's own on the hub, and warn.
         weights = get_peft_model_state_dict(self.peft, adapter_name=POLICY, save_embedding_layers=False)
         save_file({k: v.contiguous().cpu() for k, v in weights.items()}, folder / "adapter_model.safetensors")

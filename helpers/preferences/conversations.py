@@ -1,4 +1,4 @@
-"""Prompts and sides as the sets write them - plain text, lists of messages, whole dialogues - as text and turns."""
+"""Prompts and sides as the sets write them (plain text, lists of messages, whole dialogues), as text and turns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..files import is_broken_text
 from .reading import LeftOut
@@ -19,15 +19,29 @@ _SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 _BORDER = re.compile(r"\s+|(?<=[。！？：])")  # where a prompt may end; Chinese and Japanese have no spaces
 _HELPSTEER = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")  # between the turns of a HelpSteer2 prompt
 
-Parted = tuple[tuple[Turn, ...], str, Any, Any]
+
+class Parts(NamedTuple):
+    """A record's prompt and its two completions, apart.
+
+    Attributes:
+        turns: The prompt's turns; empty if it is one question.
+        prompt: The prompt as text; what is no text in the record is none here (see `check_text`).
+        chosen: The chosen completion.
+        rejected: The rejected completion.
+    """
+
+    turns: tuple[Turn, ...]
+    prompt: Any
+    chosen: str
+    rejected: str
 
 
 def text_of(turns: Sequence[Turn]) -> str:
     """A conversation as the text that a completion follows: in hh-rlhf's form, or the words of a single question."""
     if len(turns) == 1 and turns[0].role == "user":
         return turns[0].content
-    said = (f"\n\n{_NAMES.get(turn.role, turn.role.capitalize())}: {turn.content}" for turn in turns)
-    return "".join(said) + _ASSISTANT
+    lines = (f"\n\n{_NAMES.get(turn.role, turn.role.capitalize())}: {turn.content}" for turn in turns)
+    return "".join(lines) + _ASSISTANT
 
 
 def turns_of(row: Preference) -> tuple[Turn, ...]:
@@ -35,23 +49,32 @@ def turns_of(row: Preference) -> tuple[Turn, ...]:
     return row.turns or (Turn("user", row.prompt),)
 
 
-def parted(prompt: Any, chosen: Any, rejected: Any) -> Parted:
-    """The prompt's turns (empty if one question), its text, and the two completions."""
-    sides = [messages(chosen), messages(rejected)]
-    if all(sides):
-        return _parted_messages(prompt, *sides)
-    if any(sides):
+def extract_prompt(prompt: Any, chosen: Any, rejected: Any) -> Parts:
+    """The prompt and the two completions of a record, apart, whatever form its prompt and sides have.
+
+    Args:
+        prompt: The record's prompt; None if it has none, because both sides begin with it.
+        chosen: The record's chosen side.
+        rejected: The record's rejected side.
+
+    Raises:
+        LeftOut: The record is no pair; the message is the reason.
+    """
+    chosen_turns, rejected_turns = messages(chosen), messages(rejected)
+    if chosen_turns and rejected_turns:
+        return _extract_from_messages(prompt, chosen_turns, rejected_turns)
+    if chosen_turns or rejected_turns:
         raise LeftOut("one side is messages, the other is not")
-    for side in ("chosen", "rejected"):
-        check_text(chosen if side == "chosen" else rejected, f"{side} side")
+    check_text(chosen, "chosen side")
+    check_text(rejected, "rejected side")
     if is_dialogue(chosen) and is_dialogue(rejected):
-        return _parted_dialogues(chosen, rejected)
+        return _extract_from_dialogues(chosen, rejected)
     if prompt is not None:
-        return *_prompt(prompt), chosen, rejected
-    return _parted_texts(chosen, rejected)
+        return Parts(*_prompt(prompt), chosen, rejected)
+    return _extract_from_texts(chosen, rejected)
 
 
-def _parted_messages(prompt: Any, chosen: list[Turn], rejected: list[Turn]) -> Parted:
+def _extract_from_messages(prompt: Any, chosen: list[Turn], rejected: list[Turn]) -> Parts:
     """Each side's last message is the answer; what stands before it must be the same on both sides."""
     heads = [side[:-1] for side in (chosen, rejected)]
     if not chosen[-1].role == rejected[-1].role == "assistant":
@@ -65,11 +88,11 @@ def _parted_messages(prompt: Any, chosen: list[Turn], rejected: list[Turn]) -> P
     if not turns:
         if prompt is None:
             raise LeftOut("there is no prompt")
-        return *_prompt(prompt), chosen[-1].content, rejected[-1].content
-    return *_kept(turns), chosen[-1].content, rejected[-1].content
+        return Parts(*_prompt(prompt), chosen[-1].content, rejected[-1].content)
+    return Parts(*_turns_and_text(turns), chosen[-1].content, rejected[-1].content)
 
 
-def _parted_dialogues(chosen: str, rejected: str) -> Parted:
+def _extract_from_dialogues(chosen: str, rejected: str) -> Parts:
     """hh-rlhf's sides: the answer is what follows the last "Assistant:", and the same must stand before it."""
     cuts = [side.rfind(_ASSISTANT) + len(_ASSISTANT) for side in (chosen, rejected)]
     prompt, answers = chosen[: cuts[0]], (chosen[cuts[0] :], rejected[cuts[1] :])
@@ -77,30 +100,31 @@ def _parted_dialogues(chosen: str, rejected: str) -> Parted:
         raise LeftOut("the two sides' prompts differ")
     if any("\n\nHuman:" in answer for answer in answers):
         raise LeftOut("a side does not end with the assistant's turn")
-    return _dialogue_turns(prompt), prompt, *answers
+    return Parts(_dialogue_turns(prompt), prompt, *answers)
 
 
-def _parted_texts(chosen: str, rejected: str) -> Parted:
+def _extract_from_texts(chosen: str, rejected: str) -> Parts:
     """The prompt is what both texts begin with, up to a border between words; it ends before the space."""
     head = commonprefix([chosen, rejected])
     prompt = head[: max((border.start() for border in _BORDER.finditer(head)), default=0)]
     if not prompt.strip():
         raise LeftOut("there is no prompt: the two sides begin with different words")
-    return (), prompt, chosen[len(prompt) :], rejected[len(prompt) :]
+    return Parts((), prompt, chosen[len(prompt) :], rejected[len(prompt) :])
 
 
-def _prompt(value: Any) -> tuple[tuple[Turn, ...], str]:
-    """A prompt's turns and text: from text, messages, or the post of a summary."""
+def _prompt(value: Any) -> tuple[tuple[Turn, ...], Any]:
+    """A prompt's turns and text: from text, messages, or the post of a summary. What is no text stays as it is."""
     if turns := messages(value):
-        return _kept(turns)
+        return _turns_and_text(turns)
     if isinstance(value, Mapping):
         return (), _post(value)
     if isinstance(value, str):
         if is_dialogue(value):
             return _dialogue_turns(value), value
         if "<extra_id_1>" in value:
-            said = ["User", *_HELPSTEER.split(value)]
-            return _kept([Turn(role.lower(), content) for role, content in zip(said[::2], said[1::2], strict=True)])
+            pieces = ["User", *_HELPSTEER.split(value)]
+            spoken = zip(pieces[::2], pieces[1::2], strict=True)
+            return _turns_and_text([Turn(role.lower(), content) for role, content in spoken])
     return (), value
 
 
@@ -116,22 +140,23 @@ def _post(info: Mapping[str, Any]) -> str:
     raise LeftOut("there is no prompt")
 
 
-def _kept(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], str]:
+def _turns_and_text(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], str]:
     """The turns as a row keeps them, none where they are one question, and their text."""
     text = text_of(turns)
     return (() if len(turns) == 1 and text == turns[0].content else tuple(turns)), text
 
 
 def is_dialogue(text: str) -> bool:
+    """Whether the text is a whole dialogue as hh-rlhf writes it, from "Human:" to an "Assistant:"."""
     return text.lstrip("\n").startswith("Human:") and _ASSISTANT in text
 
 
 def _dialogue_turns(prompt: str) -> tuple[Turn, ...]:
     """The turns of hh-rlhf's text, whose last "Assistant:" is the place of the answer, not a turn."""
-    said = _SPEAKER.split("\n\n" + prompt.strip().removesuffix(_ASSISTANT))[1:]
+    pieces = _SPEAKER.split("\n\n" + prompt.strip().removesuffix(_ASSISTANT))[1:]
     return tuple(
         Turn("user" if speaker == "Human" else "assistant", content.strip())
-        for speaker, content in zip(said[::2], said[1::2], strict=True)
+        for speaker, content in zip(pieces[::2], pieces[1::2], strict=True)
     )
 
 
@@ -164,6 +189,11 @@ def messages(value: Any) -> list[Turn] | None:
 
 
 def check_text(value: Any, name: str) -> None:
+    """Check that a part of a record is text that can be used.
+
+    Raises:
+        LeftOut: It is missing, no text, blank or broken; `name` says what it is.
+    """
     if value is None:
         raise LeftOut(f"the {name} is missing")
     if not isinstance(value, str):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .. import files
-from ..files import LabError, is_broken_text
+from ..files import SPLITS, LabError, is_broken_text
 from .conversations import turns_of
 from .own_files import write_rows
 from .reading import Reading
-from .rows import SPLITS, Preference, check_preferences
+from .rows import Preference, check_unique_ids
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,9 +32,16 @@ def to_dataset(
 ) -> Dataset:
     """The pairs as TRL's RewardTrainer and DPOTrainer take them: `prompt`, `chosen`, `rejected`, no more.
 
-    form: "standard" for plain texts; "conversational" for lists of {"role", "content"}, without the blanks around a
-    completion. prompt: "implicit" for no `prompt`, which stands at the beginning of both sides instead.
     The strength stays out, for TRL would subtract a column named `margin` inside the loss.
+
+    Args:
+        rows: The pairs.
+        form: "standard" for plain texts; "conversational" for lists of {"role", "content"}, without the blanks around
+            a completion.
+        prompt: "implicit" for no `prompt`, which stands at the beginning of both sides instead.
+
+    Raises:
+        ValueError: There is no such form or prompt.
     """
     from datasets import Dataset
 
@@ -44,14 +51,14 @@ def to_dataset(
         )
     columns: dict[str, list[Any]] = {"prompt": [], "chosen": [], "rejected": []}
     for row in rows:
-        if form == "standard":
-            start, sides = row.prompt, (row.chosen, row.rejected)
-        else:
-            start = [{"role": turn.role, "content": turn.content} for turn in turns_of(row)]
-            sides = ([{"role": "assistant", "content": side.strip()}] for side in (row.chosen, row.rejected))
-        columns["prompt"].append(start)
-        for name, side in zip(("chosen", "rejected"), sides, strict=True):
-            columns[name].append(side if prompt == "explicit" else start + side)
+        parts: dict[str, Any] = {"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected}
+        if form == "conversational":
+            turns = [{"role": turn.role, "content": turn.content} for turn in turns_of(row)]
+            sides = {name: [{"role": "assistant", "content": parts[name].strip()}] for name in ("chosen", "rejected")}
+            parts = {"prompt": turns, **sides}
+        for name, part in parts.items():
+            implicit = prompt == "implicit" and name != "prompt"
+            columns[name].append(parts["prompt"] + part if implicit else part)
     if prompt == "implicit":
         del columns["prompt"]
     return Dataset.from_dict(columns)
@@ -60,7 +67,10 @@ def to_dataset(
 def write_preferences(path: Path | str, rows: Iterable[Preference]) -> None:
     """Write pairs as .jsonl, .csv or .parquet, each also as .gz, atomically; equal rows give equal bytes.
 
-    `load_preferences` reads equal rows back. Raises LabError for another suffix, no rows, or an id used twice.
+    `load_preferences` reads equal rows back.
+
+    Raises:
+        LabError: The path has another suffix, there are no rows, or an id is used twice.
     """
     path, rows = Path(path), list(rows)
     packed = path.suffix == ".gz"
@@ -82,9 +92,21 @@ def write_hub_folder(
     """Write pairs as a folder that `datasets.load_dataset(folder)` reads, and that can go to the Hub as it is.
 
     It holds data/train.parquet and so on for each split that there is, and README.md, the dataset card. The folder
-    is replaced whole. name: of the set, for people; license: the Hub's word for it, such as "mit" or "cc-by-4.0";
-    description: Markdown, who judged what, and how; language: two letters. Rows that know how they were read
-    (`load_preferences`) put that into the card. Raises LabError for no rows or an id used twice.
+    is replaced whole. Rows that know how they were read (`load_preferences`) put that into the card.
+
+    Args:
+        folder: Where it goes.
+        rows: The pairs.
+        name: Of the set, for people.
+        license: The Hub's word for it, such as "mit" or "cc-by-4.0".
+        description: Markdown: who judged what, and how.
+        language: Two letters.
+
+    Returns:
+        The folder.
+
+    Raises:
+        LabError: There are no rows, an id is used twice, or a text holds half of a character.
     """
     name, license = (" ".join(text.split()) for text in (name, license))
     if is_broken_text(name + license + description + language):
@@ -107,7 +129,7 @@ def write_hub_folder(
 def _check(path: Path, rows: Sequence[Preference]) -> None:
     if not rows:
         raise LabError(f"{files.shown(path)}: there are no rows to write; a file must hold at least one")
-    check_preferences(rows)
+    check_unique_ids(rows)
 
 
 def _jsonl(rows: Sequence[Preference]) -> bytes:
@@ -129,7 +151,7 @@ def _csv(rows: Sequence[Preference]) -> bytes:
 
 
 def _parquet(rows: Sequence[Preference], with_turns: bool | None = None) -> bytes:
-    """with_turns: whether there is a column of turns, as all files of a folder must have or not; None: if needed."""
+    """A Parquet file. with_turns: whether it has a column of turns, as all files of a folder must; None: if needed."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -13,23 +13,35 @@ from typing import Any
 
 from .. import files
 from ..files import LabError, one_line
-from .rows import AnyRow, Demonstration, Pair, Preference, Prompt, Rating, Row, Turn, check_preferences
+from .rows import AnyRow, Demonstration, Pair, Preference, Prompt, Rating, Row, Turn, check_unique_ids
 
 PROMPT_SPLITS = ("train", "heldout")
 
 
 def read_preferences(path: Path | str) -> list[Preference]:
-    """Read a JSONL file of preference pairs. Raises LabError (file, line, field) for what is wrong in it."""
+    """Read a JSONL file of preference pairs.
+
+    Raises:
+        LabError: Something in the file is wrong; the message names the file, the line and the field.
+    """
     return read_rows(path, Preference)
 
 
 def read_natural_pairs() -> list[Pair]:
-    """The shipped pairs to label. Raises LabError."""
+    """The shipped pairs to label.
+
+    Raises:
+        LabError: See `read_rows`.
+    """
     return read_rows(files.data() / "natural_posts.jsonl", Pair)
 
 
 def read_prompts(source: str | Path = "train") -> list[Prompt]:
-    """The shipped prompts ("train"; "heldout" to evaluate), or those of a .jsonl file. Raises LabError."""
+    """The shipped prompts ("train"; "heldout" to evaluate), or those of a .jsonl file.
+
+    Raises:
+        LabError: There is no such split, or see `read_rows`.
+    """
     if source in PROMPT_SPLITS:
         return read_rows(files.data() / "prompts" / f"{source}.jsonl", Prompt)
     path = Path(source)
@@ -41,33 +53,54 @@ def read_prompts(source: str | Path = "train") -> list[Prompt]:
 
 
 def read_demonstrations(path: Path | str | None = None) -> list[Demonstration]:
-    """The shipped demonstrations, or those of a .jsonl file. Raises LabError."""
+    """The shipped demonstrations, or those of a .jsonl file.
+
+    Raises:
+        LabError: See `read_rows`.
+    """
     return read_rows(path or files.data() / "demonstrations.jsonl", Demonstration)
 
 
 def read_ratings(path: Path | str | None = None) -> list[Rating]:
-    """The shipped ratings, or those of a .jsonl file. Raises LabError."""
+    """The shipped ratings, or those of a .jsonl file.
+
+    Raises:
+        LabError: See `read_rows`.
+    """
     return read_rows(path or files.data() / "ratings.jsonl", Rating)
 
 
 def write_rows(path: Path | str, rows: Iterable[Row]) -> None:
-    """Write rows of any one type as JSONL, atomically; equal rows give equal bytes. Raises LabError."""
+    """Write rows of any one type as JSONL, atomically; equal rows give equal bytes.
+
+    Raises:
+        LabError: There are no rows, two rows have one id, or the file cannot be written.
+    """
     rows = list(rows)
     if not rows:
         raise LabError(f"{files.shown(path)}: there are no rows to write; a file must hold at least one")
-    check_preferences(rows)
+    check_unique_ids(rows)
     files.write_jsonl(path, (row.as_dict() for row in rows))
 
 
 def read_rows(path: Path | str, row_type: type[AnyRow]) -> list[AnyRow]:
-    """The rows of a JSONL file, which all are of one type, and no id twice. Raises LabError."""
-    rows = [row_of(values, row_type, f"{files.shown(path)}:{number}") for number, values in files.read_jsonl(path)]
-    check_preferences(rows)
+    """The rows of a JSONL file, which all are of one type, and no id twice.
+
+    Raises:
+        LabError: The file cannot be read, or a row of it is wrong; the message names the file, the line and the field.
+    """
+    name = files.shown(path)
+    rows = [row_of(values, row_type, f"{name}:{number}") for number, values in files.read_jsonl(path)]
+    check_unique_ids(rows)
     return rows
 
 
 def row_of(values: dict[str, Any], row_type: type[AnyRow], where: str) -> AnyRow:
-    """One row from the values of its fields. Raises LabError that names `where` and the field."""
+    """One row from the values of its fields.
+
+    Raises:
+        LabError: A field is missing, unknown or wrong; the message names `where` and the field.
+    """
     names = [column.name for column in row_type.columns()]
     needed = [column.name for column in row_type.columns() if "turns" not in column.metadata]
     unknown = [name for name in values if name not in names]

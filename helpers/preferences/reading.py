@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 
@@ -25,14 +26,21 @@ class Tie(LeftOut):
 class Reading:
     """The account of reading one set. It fills while the set is read: n_read = n_pairs + n_ties + what was left out.
 
-    source: file, folder or Hub name. schema: the name of the form its records were taken to have.
-    columns: our field -> their column ("a.b" for b inside a); unused: the columns that nothing was taken from.
-    license: as the set or a table of known sets says it; "" if neither does. splits: the set's own name of each
-    split -> how many pairs it gave; the project's name, where the records say it. n_read: records; n_pairs: those
-    that became pairs.
-    n_ties: records that prefer neither, which are left out. n_equal_scores: kept pairs to whose two sides the set
-    gives one score. n_duplicates: kept pairs with the prompt and completions of an earlier one.
-    left_out: reason -> how many records; examples: reason -> the first few places.
+    Attributes:
+        source: File, folder or Hub name.
+        schema: The name of the form its records were taken to have.
+        columns: Our field -> their column ("a.b" for b inside a).
+        unused: The columns that nothing was taken from.
+        license: As the set or a table of known sets says it; "" if neither does.
+        splits: The set's own name of each split (the project's name, where the records say it) -> how many pairs it
+            gave.
+        n_read: Records.
+        n_pairs: Records that became pairs.
+        n_ties: Records that prefer neither side; they are left out.
+        n_equal_scores: Kept pairs to whose two sides the set gives one score.
+        n_duplicates: Kept pairs with the prompt and completions of an earlier one.
+        left_out: Reason -> how many records.
+        examples: Reason -> the first few places.
     """
 
     source: str = ""
@@ -57,7 +65,7 @@ class Reading:
             places.append(where)
 
     def lines(self) -> list[str]:
-        """The account in words, a line a subject."""
+        """The account in words, one line for each subject."""
         splits = ", ".join(f"{one_line(name) or 'no split named'} {n:,}" for name, n in self.splits.items())
         found = [
             f"{self.n_pairs:,} pairs of {self.n_read:,} records from {one_line(self.source, 300) or 'nowhere yet'}"
@@ -89,7 +97,7 @@ class Reading:
 class PreferenceSet(list[Preference]):
     """Preference pairs with the account of how they were read: a list, and `.reading`."""
 
-    def __init__(self, rows=(), reading: Reading | None = None) -> None:
+    def __init__(self, rows: Iterable[Preference] = (), reading: Reading | None = None) -> None:
         super().__init__(rows)
         self.reading = reading if reading is not None else Reading(n_read=len(self), n_pairs=len(self))
 

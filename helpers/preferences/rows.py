@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
-from ..files import LabError, is_broken_text
+from ..files import SPLITS, LabError, is_broken_text
 
-SPLITS = ("train", "validation", "test")
+UNKNOWN = "unknown"  # who wrote or who judged, where the set does not say
 
 
 @dataclass(frozen=True)
 class Row:
-    """What all rows share. `where` is the "file:line" the row was read from, and no part of its value."""
+    """What all rows share.
 
-    KEY: ClassVar[tuple[str, ...]] = ("id",)  # the fields that tell a row from all others
+    Attributes:
+        KEY: The fields that tell a row from all others of its file.
+        where: The "file:line" the row was read from; it is no part of the row's value.
+
+    Raises:
+        LabError: A field has a wrong type or is out of range.
+    """
+
+    KEY: ClassVar[tuple[str, ...]] = ("id",)
     where: str = field(default="", compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -25,9 +32,9 @@ class Row:
                 raise LabError(f'{at(self)}field "{column.name}" {problem}')
 
     @classmethod
-    def columns(cls) -> list:
+    def columns(cls) -> list[Field[Any]]:
         """The fields that are in the file, in its order."""
-        return _columns(cls)
+        return [column for column in fields(cls) if column.name != "where"]
 
     def as_dict(self) -> dict[str, Any]:
         """The row as its file has it: an optional field that is empty is left out."""
@@ -37,24 +44,40 @@ class Row:
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a conversation. role: "system", "user", "assistant" or what else the set calls its speaker."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: "system", "user", "assistant" or what else the set calls its speaker.
+        content: What is said.
+    """
 
     role: str
     content: str
 
 
-def _whole(low: int, high: int, meaning: str, *, may_lack: bool = False) -> Any:
-    return field(metadata={"range": (low, high), "meaning": meaning, "may_lack": may_lack})
+def _integer(low: int, high: int, meaning: str, *, optional: bool = False) -> dict[str, Any]:
+    """The rule of a field that holds a whole number, as the field's metadata; see `_problem`."""
+    return {"range": (low, high), "meaning": meaning, "optional": optional}
 
 
 @dataclass(frozen=True)
 class Preference(Row):
     """One comparison: of two completions of a prompt, an annotator prefers `chosen` to `rejected`.
 
-    strength: how much better, on the four-point scale of Llama 2 (Touvron et al. 2023, section 3.2.1):
-    4 significantly better, 3 better, 2 slightly better, 1 negligibly better or unsure; None: nobody said.
-    turns: the prompt turn by turn, if it is more than one user's question; `prompt` is then their text.
-    Raises LabError for a field of the wrong type or range and for two equal completions.
+    Attributes:
+        prompt: What was asked, as text.
+        chosen: The completion that the annotator prefers.
+        rejected: The other completion.
+        id: One for each pair.
+        source: Who wrote the two completions.
+        annotator: Who compared them.
+        strength: How much better, on the four-point scale of Llama 2 (Touvron et al. 2023, section 3.2.1):
+            4 significantly better, 3 better, 2 slightly better, 1 negligibly better or unsure; None: nobody said.
+        split: "train", "validation" or "test".
+        turns: The prompt turn by turn, if it is more than one user's question; `prompt` is then their text.
+
+    Raises:
+        LabError: A field has a wrong type or is out of range, or the two completions are equal.
     """
 
     prompt: str
@@ -63,7 +86,9 @@ class Preference(Row):
     id: str
     source: str
     annotator: str
-    strength: int | None = _whole(1, 4, "1 negligibly better ... 4 significantly better", may_lack=True)
+    strength: int | None = field(
+        metadata=_integer(1, 4, "1 negligibly better ... 4 significantly better", optional=True)
+    )
     split: str = field(metadata={"choices": SPLITS})
     turns: tuple[Turn, ...] = field(default=(), metadata={"turns": True})
 
@@ -75,6 +100,7 @@ class Preference(Row):
             )
 
     def as_dict(self) -> dict[str, Any]:
+        """The row as its file has it: turns are objects, and left out where there are none."""
         values = super().as_dict()
         if self.turns:
             values["turns"] = [{"role": turn.role, "content": turn.content} for turn in self.turns]
@@ -85,8 +111,15 @@ class Preference(Row):
 class Pair(Row):
     """Two completions of a prompt that nobody has compared yet.
 
-    source: who wrote them; of models "a>b", the writer of `completion_a` first.
-    Raises LabError for a field of the wrong type and for two equal completions.
+    Attributes:
+        id: One for each pair.
+        prompt: What was asked.
+        completion_a: The first completion.
+        completion_b: The second completion.
+        source: Who wrote them; of models "a>b", the writer of `completion_a` first.
+
+    Raises:
+        LabError: A field has a wrong type, or the two completions are equal.
     """
 
     id: str
@@ -135,20 +168,18 @@ class Rating(Row):
     prompt: str
     completion: str
     annotator: str
-    rating: int = _whole(1, 7, "1 worst ... 7 best")
+    rating: int = field(metadata=_integer(1, 7, "1 worst ... 7 best"))
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
-def check_preferences(rows: Sequence[Row], tokenizer: Any = None, max_prompt_tokens: int | None = None) -> None:
-    """Check what no row can know alone: that no id comes twice and, given a tokenizer, that the prompts fit.
+def check_unique_ids(rows: Iterable[Row]) -> None:
+    """Check what no row can know alone: that none has the id (or the `KEY`) of another.
 
-    tokenizer: a Hugging Face tokenizer; max_prompt_tokens: the longest prompt allowed, in its tokens.
-    Raises LabError that names the first bad row; ValueError if only one of the two is given.
+    Raises:
+        LabError: Two rows have one id; the message names the second.
     """
-    if (tokenizer is None) != (max_prompt_tokens is None):
-        raise ValueError("give tokenizer and max_prompt_tokens together: a limit in tokens needs a tokenizer")
     seen: dict[tuple, Row] = {}
     for row in rows:
         key = tuple(getattr(row, name) for name in row.KEY)
@@ -157,14 +188,6 @@ def check_preferences(rows: Sequence[Row], tokenizer: Any = None, max_prompt_tok
                 f'{at(row)}field "id": {", ".join(map(_brief, key))} is used twice'
                 f"{f' (first at {first.where})' if first.where else ''}; give each row an id of its own"
             )
-    if tokenizer is None or not rows:
-        return
-    for row, tokens in zip(rows, tokenizer([row.prompt for row in rows])["input_ids"], strict=True):
-        if len(tokens) > max_prompt_tokens:
-            raise LabError(
-                f'{at(row)}field "prompt" has {len(tokens)} tokens, and the limit is {max_prompt_tokens}; '
-                f"shorten it or remove the row (id {_brief(row.id)})"
-            )
 
 
 def at(row: Row) -> str:
@@ -172,16 +195,11 @@ def at(row: Row) -> str:
     return f"{row.where}: " if row.where else ""
 
 
-@cache
-def _columns(row_type: type[Row]) -> list:
-    return [column for column in fields(row_type) if column.name != "where"]
-
-
-def _problem(value: Any, rule: Any) -> str | None:
+def _problem(value: Any, rule: Mapping[str, Any]) -> str | None:
     """What is wrong with the value of one field, and what to do; None if nothing is."""
     if "range" in rule:
         low, high = rule["range"]
-        if value is None and rule["may_lack"]:
+        if value is None and rule["optional"]:
             return None
         if type(value) is not int or not low <= value <= high:
             return f"must be a whole number from {low} to {high} ({rule['meaning']}), not {_brief(value)}"

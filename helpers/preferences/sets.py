@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import files
-from ..files import LabError, one_line
+from ..files import SPLITS, LabError, one_line
+from .conversion import has_equal_scores, our_split, preference_of
 from .own_files import read_natural_pairs, read_preferences, read_rows, row_of
 from .reading import LeftOut, PreferenceSet, Reading, Tie
-from .rows import SPLITS, Pair, Preference, at, check_preferences
-from .schemas import Schema, guess_schema, has_equal_scores, our_split, preference_of, unused_columns
-from .sources import HUB_NAME, Record, Source, open_source
+from .record_files import Record
+from .rows import Pair, Preference, at, check_unique_ids
+from .schemas import Schema, guess_schema, unused_columns
+from .sources import HUB_NAME, Source, open_source
 
 GUESS_FROM = 16  # the records that the schema is guessed from; a line may have 32 MiB
-MAX_SEEN = 2_000_000  # rows whose digests are kept, to know ids and pairs that come again: about 70 bytes each
+MAX_DIGESTS = 2_000_000  # rows whose digests are kept, to know ids and pairs that repeat: about 70 bytes each
 
-OWN = "the project's own"
+OWN = Schema("the project's own", {"split": "split"})
 _OWN_ONLY = {"id", "source", "annotator", "split"}  # three of them and a strength tell the project's own rows
 
 
@@ -37,14 +39,19 @@ def load_preferences(
 ) -> PreferenceSet:
     """Preference pairs from anywhere: a list, whose `.reading` says what became of which column and what was left out.
 
-    source: the shipped pairs, all (None) or of one split ("train", "validation", "test"); a .jsonl, .json, .csv or
-    .parquet file, also as .gz; a folder of such files; or a set of the Hugging Face Hub, "owner/name" or
-    "owner/name:config". The schema is guessed; print the result to see the guess.
-    columns: what the guess must take, our field -> their column, such as {"prompt": "question", "chosen": "best",
-    "rejected": "worst"} or {"first": "answer_1", "second": "answer_2", "choice": "winner"}; "a.b" is b inside a.
-    split: only this one, by the set's name of it or by the project's. limit: the most pairs.
-    strict: raise at the first record that would be left out. Files of the project's own rows are always read so.
-    Raises LabError, with the place, for what cannot be read, for a column that there is not, and if no pair is found.
+    Args:
+        source: The shipped pairs, all (None) or of one split ("train", "validation", "test"); a .jsonl, .json, .csv
+            or .parquet file, also as .gz; a folder of such files; or a set of the Hugging Face Hub, "owner/name" or
+            "owner/name:config". The schema is guessed; print the result to see the guess.
+        columns: What the guess must take, our field -> their column, such as {"prompt": "question", "chosen": "best",
+            "rejected": "worst"} or {"first": "answer_1", "second": "answer_2", "choice": "winner"}; "a.b" is b
+            inside a.
+        split: Only this one, by the set's name of it or by the project's.
+        limit: The most pairs.
+        strict: Raise at the first record that would be left out. Files of the project's own rows are always read so.
+
+    Raises:
+        LabError: Something cannot be read, there is no such column, or no pair is found; the message says where.
     """
     if source is None or source in SPLITS:
         return _shipped(source, split, limit)
@@ -63,10 +70,22 @@ def stream_preferences(
     strict: bool = False,
     reading: Reading | None = None,
 ) -> Iterator[Preference]:
-    """The pairs of `load_preferences` one by one, for sets that do not fit in memory; `reading` fills as they come.
+    """The pairs of `load_preferences` one by one, for sets that do not fit in memory.
 
-    Each id comes once: to one that comes again its record's number is added. Exact duplicates are looked for among
-    the first two million pairs. Raises LabError as `load_preferences`.
+    Each id comes once: an id that repeats gets its record's number added. Exact duplicates are looked for among the
+    first two million pairs.
+
+    Args:
+        source: As for `load_preferences`, but no shipped pairs.
+        columns: As for `load_preferences`.
+        split: As for `load_preferences`.
+        limit: As for `load_preferences`.
+        strict: As for `load_preferences`.
+        reading: Fills as the pairs come.
+
+    Raises:
+        LabError: As for `load_preferences`.
+        ValueError: The limit is below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}")
@@ -79,8 +98,15 @@ def stream_preferences(
 
 
 def read_pairs(source: str | Path = "natural") -> list[Pair]:
-    """Pairs to label: "natural" (varied posts with two summaries each, written for these labs), or the pairs of
-    whatever `load_preferences` reads; a .jsonl file may hold Pair rows as well. Raises LabError."""
+    """Pairs to label.
+
+    Args:
+        source: "natural": varied posts with two summaries each, written for these labs; or whatever
+            `load_preferences` reads. A .jsonl file may hold `Pair` rows as well.
+
+    Raises:
+        LabError: See `load_preferences`.
+    """
     if source == "natural":
         return read_natural_pairs()
     if Path(source).suffix == ".jsonl":
@@ -93,18 +119,19 @@ def read_pairs(source: str | Path = "natural") -> list[Pair]:
 def _shipped(source: str | None, split: str | None, limit: int | None) -> PreferenceSet:
     if split is not None and (split not in SPLITS or source not in (None, split)):
         raise LabError(f"no split {split!r} in {source or 'the shipped pairs'}: use one of {', '.join(SPLITS)}")
-    rows = []
-    for name in SPLITS if source is None and split is None else [source or split]:
+    rows: list[Preference] = []
+    wanted = source or split
+    for name in SPLITS if wanted is None else [wanted]:
         for row in read_preferences(files.data() / "preferences" / f"{name}.jsonl"):
             if row.split != name:
                 raise LabError(f'{at(row)}field "split" is "{row.split}" in the file of {name}; move it')
             rows.append(row)
-    check_preferences(rows)
+    check_unique_ids(rows)
     rows = rows[:limit]
     splits = {name: n for name in SPLITS if (n := sum(row.split == name for row in rows))}
     reading = Reading(
         files.shown(files.data() / "preferences"),
-        OWN,
+        OWN.name,
         license="mit",
         splits=splits,
         n_read=len(rows),
@@ -124,77 +151,79 @@ def _check_source(source: str | Path) -> None:
 
 
 class _Pairs:
-    """The pairs of an opened source. It guesses the schema from the first records, and fills the reading."""
+    """The pairs of an opened source. It guesses the schema from the first records, and fills the reading.
+
+    OWN is the schema of the project's own rows, which are read strictly.
+    """
 
     def __init__(
         self, source: Source, columns: dict[str, str], split: str | None, strict: bool, reading: Reading
     ) -> None:
         self.source, self.columns, self.split, self.strict, self.reading = source, columns, split, strict, reading
         self.stem = Path(source.name).name.split(".")[0]  # what ids begin with if there is no split
-        self.schema: Schema | None = None
-        self.own = False
-        self.ids, self.pairs = _Seen(), _Seen()
+        self.ids, self.pairs = _Digests(), _Digests()
 
     def __iter__(self) -> Iterator[Preference]:
+        schema: Schema | None = None
         numbers: dict[str, int] = {}
         for split, records in self.source.parts:
-            records = self._first(records) if self.schema is None and not self.own else records
-            if self._is_other(split):
+            if schema is None:
+                schema, records = self._guess(records)
+            if self._is_other(schema, split):
                 self.reading.splits.setdefault(split, 0)
                 continue
             for record in records:
                 number = numbers[split] = numbers.get(split, 0) + 1
-                if (row := self._row(record, split, number)) is not None:
+                if (row := self._row(schema, record, split, number)) is not None:
                     yield row
         if not self.reading.n_pairs:
             raise LabError(self._nothing())
 
-    def _first(self, records: Iterator[Record]) -> Iterator[Record]:
-        """The same records, after a look at the first of them to know their schema."""
+    def _guess(self, records: Iterator[Record]) -> tuple[Schema, Iterator[Record]]:
+        """The schema of the records, and the same records: it takes a look at the first of them."""
         head = list(islice(records, GUESS_FROM))
         values = [record.values for record in head if record.values is not None]
         if not values:
             first = head[0] if head else Record(self.source.name, None, "no records")
             raise LabError(f"{first.where}: {first.problem}; the set must begin with a record that can be read")
-        self.own = not self.columns and "strength" in values[0] and len(_OWN_ONLY & values[0].keys()) >= 3
-        if self.own:
-            self.reading.schema = OWN
+        if not self.columns and "strength" in values[0] and len(_OWN_ONLY & values[0].keys()) >= 3:
+            schema = OWN
         else:
             try:
-                self.schema = guess_schema(values, self.columns)
+                schema = guess_schema(values, self.columns)
             except LabError as error:
                 raise LabError(f"{self.source.name}: {error}") from None
-            self.reading.schema = self.schema.name
-            self.reading.columns = dict(self.schema.columns)
-            self.reading.unused = unused_columns(values, self.schema)
-        return chain(head, records)
+            self.reading.columns = dict(schema.columns)
+            self.reading.unused = unused_columns(values, schema)
+        self.reading.schema = schema.name
+        return schema, chain(head, records)
 
-    def _is_other(self, split: str) -> bool:
+    def _is_other(self, schema: Schema, split: str) -> bool:
         """Whether nothing of this part is wanted, as its name says: rows that say their split themselves may be."""
-        return self.split not in (None, split, our_split(split)) and not self._rows_say_split()
+        return self.split not in (None, split, our_split(split)) and "split" not in schema.columns
 
-    def _rows_say_split(self) -> bool:
-        return self.own or "split" in self.schema.columns
-
-    def _row(self, record: Record, split: str, number: int) -> Preference | None:
+    def _row(self, schema: Schema, record: Record, split: str, number: int) -> Preference | None:
+        """The pair that a record is; None if it is left out, which the reading counts."""
         reading = self.reading
+        values = record.values
         try:
-            if record.values is None:
+            if values is None:
                 raise LeftOut(record.problem)
-            if self.own:
-                row = row_of(_own_values(record.values, self.source.is_csv), Preference, record.where)
+            if schema is OWN:
+                row = row_of(_own_values(values, self.source.is_csv), Preference, record.where)
             else:
                 place = f"{split or self.stem}-{number:05d}"
-                row = preference_of(record.values, self.schema, id=place, split=split, where=record.where)
-            if self.split not in (None, row.split) and (self._rows_say_split() or self.split != split):
-                reading.splits.setdefault(row.split if self._rows_say_split() else split, 0)
+                row = preference_of(values, schema, id=place, split=split, where=record.where)
+            name = row.split if "split" in schema.columns else split
+            if self.split not in (None, row.split, name):
+                reading.splits.setdefault(name, 0)
                 return None
         except Tie:
             reading.n_read += 1
             reading.n_ties += 1
             return None
         except LeftOut as reason:
-            if self.strict or self.own:
+            if self.strict or schema is OWN:
                 raise LabError(
                     f"{record.where}: {record.detail or f'{reason}; mend the record or remove it'}"
                 ) from None
@@ -203,20 +232,18 @@ class _Pairs:
             return None
         reading.n_read += 1
         reading.n_pairs += 1
-        name = row.split if self._rows_say_split() else split
         reading.splits[name] = reading.splits.get(name, 0) + 1
-        reading.n_duplicates += self.pairs.again(_digest(row.prompt, row.chosen, row.rejected))
-        if not self.own:
-            reading.n_equal_scores += has_equal_scores(record.values, self.schema)
-        return self._with_own_id(row, number)
+        reading.n_duplicates += self.pairs.repeats(_digest(row.prompt, row.chosen, row.rejected))
+        reading.n_equal_scores += has_equal_scores(values, schema)
+        return self._with_unique_id(schema, row, number)
 
-    def _with_own_id(self, row: Preference, number: int) -> Preference:
-        if not self.ids.again(_digest(row.id)):
+    def _with_unique_id(self, schema: Schema, row: Preference, number: int) -> Preference:
+        if not self.ids.repeats(_digest(row.id)):
             return row
-        if self.own:
+        if schema is OWN:
             raise LabError(f'{row.where}: field "id": {row.id!r} is used twice; give each row an id of its own')
         new = f"{row.id}-{number}"
-        while self.ids.again(_digest(new)):
+        while self.ids.repeats(_digest(new)):
             new += "-again"
         return replace(row, id=new)
 
@@ -241,16 +268,17 @@ def _own_values(values: Mapping[str, Any], is_csv: bool) -> dict[str, Any]:
     return values
 
 
-class _Seen:
-    """Digests that were seen, up to a bound that keeps memory in hand: what comes after it always looks new."""
+class _Digests:
+    """Digests, up to a bound that limits memory: beyond it, a new digest is not kept, and so never repeats."""
 
     def __init__(self) -> None:
         self.digests: set[int] = set()
 
-    def again(self, digest: int) -> bool:
+    def repeats(self, digest: int) -> bool:
+        """Whether the digest came before; if not, it is kept."""
         if digest in self.digests:
             return True
-        if len(self.digests) < MAX_SEEN:
+        if len(self.digests) < MAX_DIGESTS:
             self.digests.add(digest)
         return False
 

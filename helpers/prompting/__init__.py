@@ -1,1 +1,1 @@
-"""Asking models: what is asked and in which form, techniques and their grid, prompts for real models."""
+"""Prompting: what models are asked and in which form, techniques and their grid, prompts for real models."""

@@ -25,13 +25,21 @@ RULES: dict[str, Callable[..., bool]] = {}
 
 
 def follows(answer: str, rule: dict[str, Any]) -> bool:
-    """Whether the answer is right by the rule. Raises LabError for a rule that is none (see `check_rule`)."""
+    """Whether the answer is right by the rule.
+
+    Raises:
+        LabError: The rule is none; see `check_rule`.
+    """
     check_rule(rule)
     return _follows(_cleaned(answer), rule)
 
 
 def check_rule(rule: Any) -> None:
-    """Raises LabError, which says what is wrong, unless the rule is one of RULES with its arguments."""
+    """Check that the rule is one of RULES with its arguments.
+
+    Raises:
+        LabError: It is not; the message says what is wrong.
+    """
     kind = rule.get("kind") if isinstance(rule, dict) else rule
     if not isinstance(rule, dict) or not isinstance(kind, str) or kind not in RULES:
         raise LabError(f"there is no rule {kind!r}; use an object whose kind is one of {', '.join(RULES)}")
@@ -150,7 +158,7 @@ def json_keys(answer: str, *, keys: Texts) -> bool:
 
 
 @_rule
-def all_of(answer: str, *, rules: Annotated[list[dict], Field(min_length=1)]) -> bool:
+def all_of(answer: str, *, rules: Annotated[list[dict[str, Any]], Field(min_length=1)]) -> bool:
     """It follows every one of the rules."""
     return all(_follows(answer, rule) for rule in rules)
 

@@ -38,8 +38,13 @@ def first_line(completion: str) -> str:
 def few_shot_prompt(examples: Sequence[tuple[str, str]], query: str, label: str) -> str:
     """Worked examples, then the query, whose answer is left for the model to write (Brown et al. 2020).
 
-    examples: (sentence, answer) each. Each is two lines, "Sentence: ..." and "{label}: ...", and a blank line follows.
-    The prompt ends right after the query's "{label}:": the space belongs to the answer's first token.
+    Each example is two lines, "Sentence: ..." and "{label}: ...", and a blank line follows. The prompt ends right after
+    the query's "{label}:": the space belongs to the answer's first token.
+
+    Args:
+        examples: (sentence, answer) of each.
+        query: The sentence to classify.
+        label: The word before each answer.
     """
     blocks = [f"Sentence: {sentence}\n{label}: {answer}" for sentence, answer in examples]
     return "\n\n".join([*blocks, f"Sentence: {query}\n{label}:"])
@@ -53,15 +58,19 @@ def few_shot_questions(
     label: str | None = None,
     named: bool = True,
     seed: int = 0,
-    build: Callable = few_shot_prompt,
+    build: Callable[[Sequence[tuple[str, str]], str, str], str] = few_shot_prompt,
 ) -> list[Question]:
     """`n` sentences to classify, each after `examples` worked ones; the last sentences depend on the seed alone.
 
-    task: "topic" (pets, cars, ...) or "kind" (goal, constraint, question).
-    label: the word before each answer (default: the task's name, as in the training text).
-    named: whether the prompt ends with the label, "Topic:"; if not, only the examples tell what to do, and the answer
-    is the whole line, "Topic: pets".
-    build: makes the prompt of examples, query and label.
+    Args:
+        n: How many questions.
+        examples: How many worked examples stand before each.
+        task: "topic" (pets, cars, ...) or "kind" (goal, constraint, question).
+        label: The word before each answer (default: the task's name, as in the training text).
+        named: Whether the prompt ends with the label, "Topic:"; if not, only the examples tell what to do, and the
+            answer is the whole line, "Topic: pets".
+        seed: Of the sentences and the examples.
+        build: Makes the prompt of examples, query and label.
     """
     label = label or task.capitalize()
     questions = []
@@ -113,7 +122,7 @@ def self_consistency_vote(answers: Sequence[str]) -> str:
     """The answer that most of several samples give, as it was first written (Wang et al. 2023).
 
     Answers that differ only in case or in the space around them are one answer. Of several with equally many votes, the
-    one that was seen first wins.
+    first one wins.
     """
 
     def same(answer: str) -> str:
@@ -124,10 +133,13 @@ def self_consistency_vote(answers: Sequence[str]) -> str:
 
 
 def diversity(texts: Sequence[str]) -> float:
-    """How different completions of one prompt are, 0 (all the same) to 1: the mean over all pairs of texts of one minus
-    Jaccard's index of their word pairs (neighboring words), 0 for two texts without any.
+    """How different completions of one prompt are, 0 (all the same) to 1.
 
-    Raises ValueError below two texts.
+    The mean over all pairs of texts of one minus Jaccard's index of their word pairs (neighboring words), 0 for two
+    texts without any.
+
+    Raises:
+        ValueError: There are fewer than two texts.
     """
     if len(texts) < 2:
         raise ValueError("diversity needs at least 2 texts")

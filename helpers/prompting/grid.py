@@ -1,4 +1,4 @@
-"""Prompts x models x techniques x seeds: one table of answers and scores, and what it allows one to say.
+"""Prompts x models x techniques x seeds: one table of answers and scores.
 
 A cell is one model with one technique on all items of one task with one seed. Its answers are kept in a file whose name
 is the hash of all that decides them, so a grid that was stopped goes on after its last whole cell, a changed technique
@@ -7,25 +7,22 @@ is asked anew, and a changed score is not. Several processes may share a folder:
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache as cached
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from .. import files
-from ..files import LabError, is_broken_text, shown
-from ..formulas.statistics import Interval, accuracy_interval, paired_difference_over_seeds, verdict
+from ..files import LabError, shown
 from ..models.prompt_formats import Ask
+from .answer_cache import Cell, canonical, read_cell, read_shipped, sha256_of, write_cell
 
 if TYPE_CHECKING:
     from ..models.language_models import LanguageModel
@@ -35,14 +32,17 @@ LIBRARIES = ("torch", "transformers")  # another version of them may sample othe
 PROBE = Ask("A query.\n", "Cue:", "An instruction.", ("yes", "no"), (("An example.\n", "yes"),))
 NO_MEMORY = re.compile("out of memory|not enough memory|allocate memory", re.IGNORECASE)  # CUDA; Windows; Linux
 COLUMNS = ["model", "technique", "task", "seed", "item", "answer", "score", "reason"]
-CELL = ["model", "technique", "task"]
 
 
 @dataclass(frozen=True)
 class Item:
     """A prompt of a task, as plain data.
 
-    target: the right answer, or for TL;DRs the post's prompt. id: a name, which differs from item to item of a task.
+    Attributes:
+        task: The task's name.
+        ask: What is asked.
+        target: The right answer, or for TL;DRs the post's prompt.
+        id: A name, which differs from item to item of a task.
     """
 
     task: str
@@ -53,13 +53,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Technique:
-    """A way of getting answers. Raises LabError where the settings are not plain data (what JSON can hold).
+    """A way of getting answers.
 
-    answer: model, items, seed -> one answer an item; it may ask the model several times.
-    settings: with `name` and `version`, all that decides what `answer` does beside its arguments: part of the cache's
-    key. What it is made of belongs here (examples, decoding), or else `version` goes up when it changes.
-    tasks: those it is meant for; empty: all.
-    seeded: whether the seed makes a difference. It makes none where the settings say `do_sample` False.
+    Attributes:
+        name: What it is called; part of the cache's key.
+        answer: Model, items, seed -> one answer for each item; it may ask the model several times.
+        settings: With `name` and `version`, all that decides what `answer` does beside its arguments: part of the
+            cache's key. What it is made of belongs here (examples, decoding), or else `version` goes up when it
+            changes.
+        version: Part of the cache's key.
+        tasks: Those it is meant for; empty: all.
+        seeded: Whether the seed makes a difference. It makes none where the settings say `do_sample` False.
+
+    Raises:
+        LabError: The settings are not plain data (what JSON can hold).
     """
 
     name: str
@@ -71,7 +78,7 @@ class Technique:
 
     def __post_init__(self) -> None:
         try:
-            _canonical(dict(self.settings))
+            canonical(dict(self.settings))
         except (TypeError, ValueError) as error:
             raise LabError(
                 f"the settings of the technique {self.name!r} must be plain data (texts, numbers, lists, "
@@ -82,13 +89,6 @@ class Technique:
         """Those of `seeds` to run it with: each once, or 0 alone, since a greedy answer repeated tells nothing new."""
         seeded = self.seeded and self.settings.get("do_sample") is not False
         return list(dict.fromkeys(map(int, seeds))) if seeded else [0]
-
-
-class Cell(NamedTuple):
-    model: str
-    technique: str
-    task: str
-    seed: int
 
 
 def run_grid(
@@ -103,20 +103,28 @@ def run_grid(
     progress: bool = True,
     only: Callable[[str, str, str], bool] | None = None,
 ) -> pd.DataFrame:
-    """Ask every model every item of each task by every technique with every seed; a row an answer.
+    """Ask every model every item of each task by every technique with every seed.
 
-    models, techniques, items: by the names that the table shows; techniques without names go by their own.
-    score: what an answer is worth, such as 0 or 1; None (NaN in the table) where nobody can say. It is computed anew
-    each time.
-    seeds: a technique that does not depend on them runs once, and its rows have the seed 0.
-    cache: the folder that keeps the answers; a relative one is in runs/. None: keep none.
-    shipped: a file of cells that need not be asked, as `write_shipped` writes it.
-    only: model, technique, task -> whether to run these cells; default: wherever the technique is meant for the task.
+    Args:
+        models: By the names that the table shows.
+        techniques: By the names that the table shows; techniques without names go by their own.
+        items: Of each task, by the task's name.
+        score: What an answer is worth, such as 0 or 1; None (NaN in the table) where nobody can say. It is computed
+            anew each time.
+        seeds: A technique that does not depend on them runs once, and its rows have the seed 0.
+        cache: The folder that keeps the answers; a relative one is in runs/. None: keep none.
+        shipped: A file of cells that need not be asked, as `answer_cache.write_shipped` writes it.
+        progress: Whether to show a bar.
+        only: Model, technique, task -> whether to run these cells; default: wherever the technique is meant for the
+            task.
 
-    Columns: model, technique, task, seed, item (its id), answer, score, reason. A cell whose prompts do not fit the
-    model, or for which the memory does not suffice, is one row without item and answer, with the score NaN and the
-    reason; the rest goes on. It is not kept, so the next run tries it again.
-    Raises LabError for two techniques of one name, two items of one id, or a cache that cannot be written.
+    Returns:
+        A row for each answer. Columns: model, technique, task, seed, item (its id), answer, score, reason. A cell whose
+        prompts do not fit the model, or for which the memory does not suffice, is one row without item and answer, with
+        the score NaN and the reason; the rest goes on. It is not kept, so the next run tries it again.
+
+    Raises:
+        LabError: Two techniques have one name, two items have one id, or the cache cannot be written.
     """
     techniques = techniques if isinstance(techniques, Mapping) else _by_name(techniques)
     for task, of_task in items.items():
@@ -126,7 +134,8 @@ def run_grid(
         raise LabError(f"{shown(folder)} is a file where the cache's folder must go: move it away, or name another")
 
     others = read_shipped(shipped) if shipped else {}
-    rows, kept = [], 0
+    rows: list[list[Any]] = []
+    kept = 0
     with tqdm(list(_cells(models, techniques, items, seeds, only)), unit="cell", disable=not progress) as bar:
         for cell in bar:
             bar.set_description(", ".join(cell[:3]))
@@ -157,7 +166,7 @@ def cell_key(model: LanguageModel, technique: Technique, items: Sequence[Item], 
         "items": [asdict(item) for item in items],  # with their ids, by which a technique may draw its examples
         "seed": seed,
     }
-    return _sha256(content)
+    return sha256_of(content)
 
 
 def grid_keys(
@@ -174,99 +183,9 @@ def grid_keys(
     }
 
 
-# ---------------------------------------------------------------------------------------------- what it says
-
-
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean score of each model, technique and task of a grid, with its 95 % interval over seeds and items.
-
-    Both are resampled (`statistics.paired_difference_over_seeds`); with one seed, items only. Where all scores are 0,
-    or all 1, the interval is Wilson's over the items, since the bootstrap's would have no width.
-
-    Columns: model, technique, task, estimate, low, high, n (items), seeds, reason (why seeds have no answers, if any
-    have none). An item that has no score with some seed is left out. Raises LabError for rows that are there twice.
-    """
-    rows = []
-    for cell, of_cell in _by_cell(frame):
-        reasons = [reason for reason in of_cell["reason"].unique() if reason]
-        rows.append([*cell, *_mean_interval(_scores(of_cell).to_numpy()), "; ".join(reasons)])
-    return pd.DataFrame(rows, columns=[*CELL, *Interval._fields, "reason"])
-
-
-def gains(frame: pd.DataFrame, against: str = "zero-shot") -> pd.DataFrame:
-    """What each technique gains over the technique `against`: difference in score on the same items, 95 % interval.
-
-    Both are paired item by item, and seed by seed where both have several (those that both have); one that ran once is
-    compared with every seed of the other. Items and seeds are resampled, as in `summary`. Where all scores are 0 or 1
-    and all differences are equal, the interval allows for as many items of the other kind as Wilson's does.
-
-    Columns: model, technique, task, estimate, low, high, n (items), seeds, verdict (`statistics.verdict`; empty where
-    there is no interval, which takes two items). Raises LabError where the grid has no such technique, and for rows
-    that are there twice.
-    """
-    names = list(frame["technique"].unique())
-    if against not in names:
-        raise LabError(f"the grid has no technique {against!r} to compare with; it has {', '.join(map(repr, names))}")
-    scores = {cell: _scores(of_cell) for cell, of_cell in _by_cell(frame)}
-    rows = []
-    for (model, technique, task), a in scores.items():
-        if technique != against:
-            interval = _gain_interval(*_paired(a, scores.get((model, against, task), pd.DataFrame())))
-            rows.append([model, technique, task, *interval, "" if np.isnan(interval.low) else verdict(interval)])
-    return pd.DataFrame(rows, columns=[*CELL, *Interval._fields, "verdict"])
-
-
-def _by_cell(frame: pd.DataFrame) -> Iterable[tuple[tuple[str, str, str], pd.DataFrame]]:
-    reason = frame["reason"].astype(object).fillna("")  # pandas reads the empty ones of a CSV file as NaN
-    return frame.assign(reason=reason).groupby(CELL, sort=False)
-
-
-def _scores(of_cell: pd.DataFrame) -> pd.DataFrame:
-    """The scores of a model, technique and task, seed by item: the items that have one with every seed."""
-    answered = of_cell[of_cell["reason"] == ""]
-    twice = answered.duplicated(["seed", "item"])
-    if twice.any():
-        names = ", ".join(map(str, answered.loc[twice, [*CELL, "seed", "item"]].iloc[0]))
-        raise LabError(f"the table has two rows of {names}: put grids together that have no cell in common")
-    return answered.pivot(index="seed", columns="item", values="score").dropna(axis=1)
-
-
-def _paired(a: pd.DataFrame, b: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Two tables of scores on the items, and with the seeds, that they share: (seeds, items) each."""
-    items = a.columns.intersection(b.columns, sort=False)
-    if len(a) != 1 and len(b) != 1:
-        seeds = a.index.intersection(b.index)
-        a, b = a.loc[seeds], b.loc[seeds]
-    a, b = np.broadcast_arrays(a[items].to_numpy(float), b[items].to_numpy(float))
-    return a, b
-
-
-def _mean_interval(scores: np.ndarray) -> Interval:
-    """The mean of `scores` (seeds, items)."""
-    if scores.size and np.isin(scores, (0, 1)).all() and np.ptp(scores) == 0:
-        return accuracy_interval(scores.mean(axis=0))._replace(seeds=len(scores))
-    return _resampled(scores)
-
-
-def _gain_interval(a: np.ndarray, b: np.ndarray) -> Interval:
-    """The mean of a - b; `a`, `b`: (seeds, items)."""
-    gain = a - b
-    if gain.size and np.isin([a, b], (0, 1)).all() and np.ptp(gain) == 0:
-        seeds, n = gain.shape
-        unseen = 1 - accuracy_interval(np.ones(n)).low  # so large a share of items may differ, though none here did
-        d = float(gain[0, 0])
-        return Interval(d, d - unseen * (1 + d), d + unseen * (1 - d), n, seeds)
-    return _resampled(gain)
-
-
-def _resampled(values: np.ndarray) -> Interval:
-    """The mean of `values` (seeds, items): NaN where there are none, and for the limits where there is one item."""
-    if not values.size:
-        return Interval(np.nan, np.nan, np.nan, 0, 0)
-    seeds, n = values.shape
-    if n == 1:
-        return Interval(float(values.mean()), np.nan, np.nan, n, seeds)
-    return paired_difference_over_seeds(values, np.zeros(n))
+@cached
+def _versions() -> dict[str, str]:
+    return {library: metadata.version(library) for library in LIBRARIES}
 
 
 # ---------------------------------------------------------------------------------------------- cells
@@ -311,12 +230,12 @@ def _ask(
         if key in shipped:
             return shipped[key], "", True
         path = folder and folder / f"{key}.json"
-        kept = _read(path, len(items)) if path else None
+        kept = read_cell(path, len(items)) if path else None
         answers = _answers(model, technique, items, cell.seed) if kept is None else kept
     except (LabError, MemoryError, RuntimeError) as error:
         return [], _reason(error), False
     if path and kept is None:
-        _write(path, cell, answers)
+        write_cell(path, cell, answers)
     return answers, "", kept is not None
 
 
@@ -338,95 +257,3 @@ def _reason(error: Exception) -> str:
 
 def _number(score: float | None) -> float:
     return np.nan if score is None else float(score)
-
-
-# ---------------------------------------------------------------------------------------------- the cache
-
-
-def _read(path: Path, n: int) -> list[str] | None:
-    """The `n` answers in a file of the cache; None if it is not there, or (with a warning) is not what was written."""
-    kept = _kept(path)
-    if kept and len(kept["answers"]) == n:
-        return kept["answers"]
-    if path.exists():
-        warnings.warn(f"{shown(path)} is damaged, or no file of this cache: its answers are made again", stacklevel=2)
-    return None
-
-
-def _kept(path: Path) -> dict[str, Any] | None:
-    """What a file of the cache holds; None if it is not what was written."""
-    try:
-        content = json.loads(path.read_bytes())
-        whole = (content["key"], content["sha256"]) == (path.stem, _sha256(content["answers"]))
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
-        return None
-    return content if whole and _has_answers(content) and _has_cell(content) else None
-
-
-def _has_answers(content: dict[str, Any]) -> bool:
-    texts = content.get("answers")
-    return isinstance(texts, list) and all(_is_text(text) for text in (*texts, content.get("key")))
-
-
-def _has_cell(content: dict[str, Any]) -> bool:
-    cell, kinds = content.get("cell"), get_type_hints(Cell)
-    is_one = isinstance(cell, dict) and [(name, type(value)) for name, value in cell.items()] == [*kinds.items()]
-    return is_one and all(_is_text(str(value)) for value in cell.values())
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not is_broken_text(value)
-
-
-def _write(path: Path, cell: Cell, answers: list[str]) -> None:
-    content = {"cell": cell._asdict(), "key": path.stem, "sha256": _sha256(answers), "answers": answers}
-    files.atomic_write(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_shipped(folder: Path, path: Path, keys: Container[str] | None = None) -> None:
-    """Add the cells of a cache to one file, a cell a line, for those who shall not have to ask again.
-
-    keys: of the cells to keep in the file; default: all. What is damaged in the cache is left out. Raises LabError for
-    a `path` that is no such file.
-    """
-    kept = _shipped_rows(path, with_cell=True) if path.exists() else []
-    cells = {c["key"]: c for c in [*kept, *filter(None, map(_kept, folder.glob("*.json")))]}
-    rows = [
-        {"cell": c["cell"], "key": key, "answers": c["answers"]}
-        for key, c in cells.items()
-        if keys is None or key in keys
-    ]
-    files.write_jsonl(path, sorted(rows, key=lambda row: (*row["cell"].values(), row["key"])))
-
-
-def read_shipped(path: Path) -> dict[str, list[str]]:
-    """The answers of each cell in such a file, by the cell's key. Raises LabError for a file that is not one."""
-    return {row["key"]: row["answers"] for row in _shipped_rows(path)}
-
-
-def _shipped_rows(path: Path, with_cell: bool = False) -> list[dict[str, Any]]:
-    rows = files.read_jsonl(path)
-    for number, row in rows:
-        if not _has_answers(row):
-            raise LabError(
-                f'{shown(path)}:{number}: needs "key" and "answers", a list of texts; `git restore` the file'
-            )
-        if with_cell and not _has_cell(row):
-            raise LabError(
-                f'{shown(path)}:{number}: "cell" must hold {", ".join(Cell._fields)}; `git restore` the file'
-            )
-    return [row for _, row in rows]
-
-
-def _sha256(content: Any) -> str:
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
-def _canonical(content: Any) -> str:
-    """Equal for equal content, however its dictionaries are ordered; TypeError or ValueError for no plain data."""
-    return json.dumps(content, sort_keys=True, allow_nan=False, separators=(",", ":"))
-
-
-@cached
-def _versions() -> dict[str, str]:
-    return {library: metadata.version(library) for library in LIBRARIES}

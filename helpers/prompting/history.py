@@ -19,15 +19,20 @@ COLUMNS = ("time", "model", "template", "slots", "prompt", "decoding", "seed", "
 class History:
     """Records in the order they came: dicts with the keys COLUMNS, of plain values.
 
-    time: UTC, ISO 8601. slots: slot -> value. decoding: what `LanguageModel.stream` was given, but for the seed.
-    next_tokens: (token, probability) pairs, the most probable first tokens of the completion.
+    In a record, `time` is UTC in ISO 8601; `slots` maps each slot to its value; `decoding` is what
+    `LanguageModel.stream` was given, but for the seed; `next_tokens` are (token, probability) pairs, the most probable
+    first tokens of the completion.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add a record and flush it to the disk. Raises LabError if the file cannot be written."""
+        """Add a record and flush it to the disk.
+
+        Raises:
+            LabError: The file cannot be written.
+        """
         line = (json.dumps(record, ensure_ascii=False) + "\n").encode(errors="replace")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +52,8 @@ class History:
     def records(self) -> list[dict[str, Any]]:
         """All records, those of earlier sessions too. A line that a full disk cut off is left out.
 
-        Raises LabError if there is a file that cannot be read.
+        Raises:
+            LabError: There is a file, and it cannot be read.
         """
         try:
             lines = self.path.read_bytes().split(b"\n")
@@ -62,12 +68,17 @@ class History:
         return pd.DataFrame(self.records(), columns=list(COLUMNS))
 
     def export(self, path: Path | str) -> int:
-        """Write the records as CSV or JSONL, by the suffix of `path`; returns how many they are.
+        """Write the records as CSV or JSONL, by the suffix of `path`.
 
         JSONL has them as they are. In CSV slots, decoding and next_tokens are JSON, and a text that a spreadsheet
         could take for a formula, because it begins with = + - @ (after any space), gets an apostrophe before it; so
         does one that begins with an apostrophe, so that taking one off such texts gives back the original.
-        Raises LabError for another suffix, for the history's own file, and if `path` cannot be written.
+
+        Returns:
+            How many records there are.
+
+        Raises:
+            LabError: The path has another suffix, is the history's own file, or cannot be written.
         """
         path, records = Path(path), self.records()
         if path.suffix not in (".csv", ".jsonl"):

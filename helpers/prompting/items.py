@@ -39,8 +39,10 @@ NUMBER = re.compile(r"\d+")
 
 
 def items(task: str, n: int, seed: int = 0) -> list[Item]:
-    """`n` items of a task with everything a technique may use: instruction, options and worked examples, none of which
-    states what the query states. `simple` takes it off again."""
+    """`n` items of a task with everything that a technique may use: instruction, options and worked examples.
+
+    No example states what the query states. `simple` takes off what a technique does not use.
+    """
     return [_item(task, random.Random(f"grid/{task}/{seed}/{number}"), number) for number in range(n)]
 
 
@@ -75,7 +77,7 @@ def _item(name: str, rng: random.Random, number: int) -> Item:
     return Item(name, ask, answer, f"{name} {number}")
 
 
-def _facts(query: str) -> set:
+def _facts(query: str) -> set[tuple[str, str, int]]:
     return {mention.fact.key for mention in find_facts(query)}
 
 

@@ -25,12 +25,20 @@ COMPARED = "compared"  # the kind of rule by which a pair of prompts is compared
 
 @dataclass(frozen=True)
 class PromptItem:
-    """A prompt, how its answers are scored, and what a good answer does. `where` is the "file:line" it was read from.
+    """A prompt, how its answers are scored, and what a good answer does.
 
-    rule: of answer_rules.py; None: judged blind; or {"kind": "compared", "options": [...]}: the prompt is one
-    of two, "...-a" and "...-b", whose decisions are compared (`same_decision`). The options are the words for the
-    first, second, ... application, in the order of the prompt; without options the decision is a number.
-    Raises LabError that names the field.
+    Attributes:
+        id: One for each prompt.
+        category: One of CATEGORIES.
+        prompt: What is asked.
+        rule: Of answer_rules.py; None: judged blind; or {"kind": "compared", "options": [...]}: the prompt is one of
+            two, "...-a" and "...-b", whose decisions are compared (`same_decision`). The options are the words for the
+            first, second, ... application, in the order of the prompt; without options the decision is a number.
+        note: What a good answer does.
+        where: The "file:line" it was read from.
+
+    Raises:
+        LabError: A field is wrong; the message names it.
     """
 
     id: str
@@ -46,10 +54,10 @@ class PromptItem:
                 raise self._error(name, f"must be text in quotes and not blank, not {_brief(value)}")
         if self.category not in CATEGORIES:
             raise self._error("category", f"must be one of {', '.join(CATEGORIES)}, not {_brief(self.category)}")
-        if self.is_compared:
-            options = self.rule.get("options", [])
+        if (comparison := self._comparison()) is not None:
+            options = comparison.get("options", [])
             texts = isinstance(options, list) and all(isinstance(option, str) for option in options)
-            if set(self.rule) - {"kind", "options"} or not texts or len(options) == 1:
+            if set(comparison) - {"kind", "options"} or not texts or len(options) == 1:
                 raise self._error(
                     "rule", 'of a comparison holds "options", a list of two texts or more, or nothing else'
                 )
@@ -61,14 +69,32 @@ class PromptItem:
 
     @property
     def is_compared(self) -> bool:
-        return isinstance(self.rule, dict) and self.rule.get("kind") == COMPARED
+        """Whether the prompt is one of two whose decisions are compared."""
+        return self._comparison() is not None
+
+    def _comparison(self) -> dict[str, Any] | None:
+        return self.rule if isinstance(self.rule, dict) and self.rule.get("kind") == COMPARED else None
+
+    def options(self) -> list[str]:
+        """The words for the applications of a prompt that is compared; none if the decision is a number.
+
+        Raises:
+            LabError: The prompt is not compared with another.
+        """
+        if (comparison := self._comparison()) is None:
+            raise LabError(f"{_brief(self.id)} is not compared with another prompt: score its answer instead")
+        return comparison.get("options") or []
 
     def _error(self, name: str, problem: str) -> LabError:
         return LabError(f'{f"{self.where}: " if self.where else ""}field "{name}" {problem}')
 
 
 def read_prompt_set(path: Path | str | None = None) -> list[PromptItem]:
-    """The shipped prompts (None), or those of a .jsonl file. Raises LabError (file, line, field) for what is wrong."""
+    """The shipped prompts (None), or those of a .jsonl file.
+
+    Raises:
+        LabError: Something in the file is wrong; the message names the file, the line and the field.
+    """
     names = [column.name for column in fields(PromptItem) if column.name != "where"]
     items: dict[str, PromptItem] = {}
     path = path or files.data() / "prompting" / "prompts.jsonl"
@@ -89,8 +115,10 @@ def read_prompt_set(path: Path | str | None = None) -> list[PromptItem]:
 def as_ask(item: PromptItem, *, question: bool = False) -> Ask:
     """The prompt alone, the same words in every model's form.
 
-    question: as "Q: ...", with the answer to follow "A:". That form tells a base model that an answer comes next; the
-    bare prompt shows what it makes of a request. A tuned model is best asked with the bare prompt.
+    Args:
+        item: The prompt.
+        question: Ask it as "Q: ...", with the answer to follow "A:". That form tells a base model that an answer comes
+            next; the bare prompt shows what it makes of a request. A tuned model is best asked with the bare prompt.
     """
     return Ask(query=f"Q: {item.prompt}\n", cue="A:") if question else Ask(query=item.prompt)
 
@@ -117,7 +145,11 @@ def _brief(value: Any) -> str:
 
 
 def compared_pairs(items: list[PromptItem]) -> list[tuple[PromptItem, PromptItem]]:
-    """The prompts that are compared, "...-a" with "...-b". Raises LabError for one without its other."""
+    """The prompts that are compared, "...-a" with "...-b".
+
+    Raises:
+        LabError: One of the two is missing.
+    """
     by_id = {item.id: item for item in items if item.is_compared}
     stems = dict.fromkeys(name.rpartition("-")[0] for name in by_id)
     for stem in stems:
@@ -130,11 +162,10 @@ def compared_pairs(items: list[PromptItem]) -> list[tuple[PromptItem, PromptItem
 def decision(item: PromptItem, answer: str) -> float | None:
     """What an answer to a prompt that is compared decides: which application (0, 1, ...), or a number. None: nothing.
 
-    Raises LabError for an item of another kind.
+    Raises:
+        LabError: The prompt is not compared with another.
     """
-    if not item.is_compared:
-        raise LabError(f"{_brief(item.id)} is not compared with another prompt: score its answer instead")
-    options, answer = item.rule.get("options"), _own_words(item, answer)
+    options, answer = item.options(), _own_words(item, answer)
     if not options:
         return final_number(answer)
     name = chosen(answer, options)

@@ -13,7 +13,7 @@ Sources
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,9 @@ from . import asking
 from .grid import Item, Technique
 from .items import NUMBER, first_line, last_number, simple
 
-GREEDY = {"do_sample": False}
+Answer = Callable[[LanguageModel, Sequence[Item], int], list[str]]  # see `Technique.answer`
+
+GREEDY: dict[str, Any] = {"do_sample": False}
 SAMPLED: dict[str, Any] = {}  # at temperature 1, from all tokens
 SHORT = ("which", "topic", "sort", "capitals", "total")  # tasks with one right answer
 TOKENS = {
@@ -43,11 +45,20 @@ NEW_WORDINGS = {task.name: task.instructions[-1] for task in (tasks.TOPIC, tasks
 
 
 def prompt_technique(
-    name: str, ask: Callable[[Item, int], Ask], task_names: Sequence[str], decoding: Mapping | None = None, **settings
+    name: str,
+    ask: Callable[[Item, int], Ask],
+    task_names: Iterable[str],
+    decoding: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Technique:
-    """Ask once, in the words that `ask` makes of item and seed. decoding: default: greedy, but TL;DRs are sampled.
+    """The technique that asks once.
 
-    settings: what else `ask` depends on; part of the cache's key.
+    Args:
+        name: What it is called.
+        ask: Item, seed -> what is asked.
+        task_names: The tasks it is meant for; empty: all.
+        decoding: For `LanguageModel.complete`; default: greedy, but sampled where the answer is free text.
+        **settings: What else `ask` depends on; part of the cache's key.
     """
 
     def answer(model: LanguageModel, items: Sequence[Item], seed: int) -> list[str]:
@@ -57,8 +68,14 @@ def prompt_technique(
 
 
 def _complete(
-    model: LanguageModel, items: Sequence[Item], asks: Sequence[Ask], seed: int, decoding: Mapping | None = None, **more
+    model: LanguageModel,
+    items: Sequence[Item],
+    asks: Sequence[Ask],
+    seed: int,
+    decoding: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> list[str]:
+    """The model's completions; `decoding` and `more` go before what is usual for the task."""
     task = items[0].task
     decoding = decoding if decoding is not None else SAMPLED if task in ("tldr", "leave out", "request") else GREEDY
     setting = {"max_new_tokens": TOKENS[task], **decoding, **more}
@@ -80,6 +97,7 @@ def few_shot(item: Item, k: int, seed: int, *, instruction: bool = False) -> Ask
 
 
 def with_examples(k: int, task_names: Sequence[str] = SHORT) -> Technique:
+    """Few-shot with `k` worked examples (Brown et al. 2020)."""
     return prompt_technique(f"{k} examples", lambda item, seed: few_shot(item, k, seed), task_names, k=k)
 
 
@@ -118,7 +136,7 @@ def amounts(costs: str) -> list[int]:
     return list(map(int, NUMBER.findall(costs)))
 
 
-def _step_by_step(k: int) -> Callable:
+def _step_by_step(k: int) -> Answer:
     def answer(model: LanguageModel, items: Sequence[Item], seed: int) -> list[str]:
         longest = STEP_TOKENS[items[0].task]
         texts = _complete(model, items, [in_steps(item, seed, k) for item in items], seed, max_new_tokens=longest)
@@ -181,16 +199,16 @@ def _self_check(model: LanguageModel, items: Sequence[Item], seed: int) -> list[
         for item, answer in zip(items, answers, strict=True)
     ]
     verdicts = _complete(model, items, checks, seed)
-    again = _complete(model, items, asks, seed, SAMPLED)
-    rows = zip(answers, verdicts, again, strict=True)
-    return [new if said.strip().lower().startswith("no") else old for old, said, new in rows]
+    second_tries = _complete(model, items, asks, seed, SAMPLED)
+    rows = zip(answers, verdicts, second_tries, strict=True)
+    return [second if verdict.strip().lower().startswith("no") else first for first, verdict, second in rows]
 
 
 SELF_CHECK = Technique("4 examples, self-check", _self_check, tasks=("topic", "total"))
 
 # ----------------------------------------------------------------------------------------- by decoding
 
-DECODINGS = {
+DECODINGS: dict[str, dict[str, Any]] = {
     "greedy": GREEDY,
     "T = 0.5": {"temperature": 0.5},
     "top-k = 10": {"top_k": 10},
@@ -211,8 +229,12 @@ def decoded(name: str) -> Technique:
 
 
 def ordered(last: str, k: int = 4) -> Callable[[Item, int], Ask]:
-    """Worked examples of two tasks, of which all of the one that is meant (`last` "right"), or all of the other
-    ("wrong"), stand at the end."""
+    """Worked examples of two tasks, sorted by task.
+
+    Args:
+        last: "right": those of the task that is meant stand at the end; "wrong": those of the other.
+        k: How many examples, half of each task.
+    """
 
     def ask(item: Item, seed: int) -> Ask:
         right, wrong = _of_two_tasks(item)
@@ -233,7 +255,7 @@ def lopsided(n_right: int, k: int = 4) -> Callable[[Item, int], Ask]:
     return ask
 
 
-def _of_two_tasks(item: Item) -> tuple[list, list]:
+def _of_two_tasks(item: Item) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The worked examples of the item's own task, and those of the other."""
     own = item.target.split(":")[0]
     right = [example for example in item.ask.examples if example[1].startswith(f"{own}:")]

@@ -6,7 +6,7 @@ small models know no others. A template ends where the answer begins: the space 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
 
@@ -17,10 +17,14 @@ from ..files import LabError, one_line
 class Template:
     """A prompt with slots. A literal brace is written twice, as in `str.format`: {{ or }}.
 
-    name: as shown, the technique first ("few-shot: topic"). text: with {slot} for each slot.
-    slots: slot -> an example of what goes there.
-    Raises LabError if a brace stands alone, if a slot is more than a name, as in {0.__class__} or {post!r}, and if text
-    and `slots` do not name the same slots.
+    Attributes:
+        name: As shown, the technique first ("few-shot: topic").
+        text: With {slot} for each slot.
+        slots: Slot -> an example of what goes there.
+
+    Raises:
+        LabError: A brace stands alone, a slot is more than a name, as in {0.__class__} or {post!r}, or text and
+            `slots` do not name the same slots.
     """
 
     name: str
@@ -63,7 +67,9 @@ def fill(template: Template, slots: Mapping[str, str]) -> str:
     """The prompt: each slot's value in its place, as it is, braces and all.
 
     Values for slots that the template does not have are left out, so that one mapping can fill several templates.
-    Raises LabError if a value is missing or no text.
+
+    Raises:
+        LabError: A value is missing or no text.
     """
     if missing := [slot for slot in template.slots if slot not in slots]:
         raise LabError(
@@ -76,7 +82,7 @@ def fill(template: Template, slots: Mapping[str, str]) -> str:
     return "".join(literal + (slots[slot] if slot else "") for literal, slot in template.parts())
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(_quoted, [*names][:9])) or "none"
 
 

@@ -1,0 +1,1 @@
+"""Runs: the stages of training, what they leave, and where it is found."""

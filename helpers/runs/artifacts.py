@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .. import files
-from ..files import LabError
+from ..files import PICKLE_SUFFIXES, LabError, Origin
 
 COMMANDS = {  # name: the command that makes it
     "sft": "python -m helpers train sft",
@@ -26,17 +26,16 @@ COMMANDS = {  # name: the command that makes it
     "dpo": "python -m helpers train dpo",
 }
 LABS = {"reward_model": "02", "ppo": "03", "dpo": "06"}  # name: the lab that makes it too
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A whole artifact on disk. origin: "yours" (made on this machine) or "shipped" (in the repository)."""
+    """A whole artifact on disk."""
 
     name: str
     path: Path
-    origin: Literal["yours", "shipped"]
+    origin: Origin
 
     @property
     def digest(self) -> str:
@@ -51,7 +50,11 @@ class Artifact:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The records of its training, one dict a step. Empty if none; LabError if unreadable."""
+        """The records of its training, one dict a step; empty if there are none.
+
+        Raises:
+            LabError: the file cannot be read.
+        """
         path = self.path / "records.jsonl"
         return [row for _, row in files.read_jsonl(path)] if path.exists() else []
 
@@ -68,33 +71,38 @@ class Artifacts:
         self.profile_name = profile_name
 
     def path(self, name: str) -> Path:
-        """Where the reader's own artifact is saved: runs/<profile>/<name>. LabError for an unknown name."""
+        """Where the reader's own artifact is saved: runs/<profile>/<name>.
+
+        Raises:
+            LabError: the name is unknown.
+        """
         if name not in COMMANDS:
             raise LabError(f"unknown artifact {name!r}: use one of {', '.join(COMMANDS)}")
         return files.runs() / self.profile_name / name
 
     def find(self, name: str) -> Artifact:
-        """The artifact to use. Raises LabError if there is none, saying what makes it, or if it is not whole.
+        """The artifact to use.
 
         A broken artifact of the reader's own is an error: the shipped one never takes its place in silence.
+
+        Raises:
+            LabError: there is none (the message says what makes it), or it is not whole.
         """
-        found, origin = self._locate(name)
+        found = self._locate(name)
         if found is None:
             lab = f"lab {LABS[name]}, or " if name in LABS else ""
             raise LabError(f"there is no {name} for the profile {self.profile_name} yet: run {lab}`{COMMANDS[name]}`")
-        check_adapter(found)
-        return Artifact(name, found, origin)
+        folder, origin = found
+        check_adapter(folder)
+        return Artifact(name, folder, origin)
 
     def has(self, name: str) -> bool:
         """Whether `find` would find it; a broken one is there, and an error when it is used."""
-        return self._locate(name)[0] is not None
+        return self._locate(name) is not None
 
-    def _locate(self, name: str) -> tuple[Path | None, Literal["yours", "shipped"]]:
-        """The folder to take and whose it is; no folder if there is neither."""
-        found = files.find_folder(self.path(name))
-        if found is None and self.profile_name == "tiny":
-            return files.find_folder(files.data() / "adapters" / name), "shipped"
-        return found, "yours"
+    def _locate(self, name: str) -> tuple[Path, Origin] | None:
+        shipped = files.data() / "adapters" / name if self.profile_name == "tiny" else None
+        return files.find_own_or_shipped(self.path(name), shipped)
 
     @contextmanager
     def save(
@@ -108,10 +116,17 @@ class Artifacts:
     ) -> Iterator[Path]:
         """Yield a folder to put the adapter in; it replaces the artifact, whole, when the body has ended.
 
-        records: of the training, in order, read when the body has ended; parents: what it was made from;
-        command: what makes it again (default: the `python -m helpers` command).
-        Raises LabError if the folder then holds no whole adapter, or pickles, or the disk is full. After any
-        error the old artifact is still there.
+        After any error the old artifact is still there.
+
+        Args:
+            name: a key of `COMMANDS`.
+            records: of the training, in order; read when the body has ended.
+            seeds: of the training.
+            parents: what it was made from.
+            command: what makes it again (default: the `python -m helpers` command).
+
+        Raises:
+            LabError: the folder then holds no whole adapter, or pickles, or the disk is full.
         """
         path = self.path(name)
         manifest = {
@@ -126,8 +141,8 @@ class Artifacts:
         with files.atomic_folder(path) as folder:
             yield folder
             check_adapter(folder, called=path)
-            if records := list(records):
-                files.write_jsonl(folder / "records.jsonl", records)
+            if rows := [dict(record) for record in records]:
+                files.write_jsonl(folder / "records.jsonl", rows)
             files.atomic_write(folder / "artifact.json", json.dumps(manifest, indent=2) + "\n")
 
     def describe(self) -> str:
@@ -142,12 +157,17 @@ class Artifacts:
 
 
 def check_adapter(folder: Path, called: Path | None = None) -> None:
-    """Raise LabError unless the folder holds a readable peft adapter and no pickle, which could run code.
+    """Raise an error unless the folder holds a readable peft adapter and no pickle, which could run code.
 
-    called: the path that messages name, if not the folder's own.
+    Args:
+        folder: to check.
+        called: the path that messages name, if not the folder's own.
+
+    Raises:
+        LabError: the folder holds something else.
     """
     place = files.shown(called or folder)
-    if pickles := sorted(p.name for p in folder.rglob("*") if p.suffix.lower() in PICKLES):
+    if pickles := sorted(p.name for p in folder.rglob("*") if p.suffix.lower() in PICKLE_SUFFIXES):
         raise LabError(
             f"{place} holds pickled files ({', '.join(pickles)}), which can run code when read; "
             f"only .safetensors weights are loaded: delete them, or save the adapter again"

@@ -17,13 +17,16 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from .. import files
-from ..files import LabError, shown
+from ..files import LabError, Origin, shown
 from ..models.profiles import get_profile
+from .streams import Record, map_records
 
 LIMIT = 400_000  # bytes of a recording in data/
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ class Header:
 
 @dataclass(frozen=True)
 class Recording(Header):
-    """A recorded run. records: as the run yielded them, each with its "step" and "seconds"."""
+    """A recorded run."""
 
     name: str = ""
-    origin: Literal["yours", "shipped"] = "yours"
-    records: list[dict[str, Any]] = field(default_factory=list)
+    origin: Origin = "yours"
+    records: list[Record] = field(default_factory=list)  # as the run yielded them, with "step" and "seconds"
 
     @property
     def description(self) -> str:
@@ -56,73 +59,72 @@ class Recording(Header):
         )
 
 
-def recorded(stream: Generator[dict], name: str | None, header: Header) -> Generator[dict]:
-    """Pass a stream's records on, write them to the recording `name` of the header's profile, and return what the
-    stream returns. It replaces an older recording of that name; None records nothing.
+def recorded(
+    stream: Generator[Record, None, Result], name: str | None, header: Header
+) -> Generator[Record, None, Result]:
+    """Pass a stream's records on, write them to a recording, and return what the stream returns.
 
-    Raises LabError for a name that is no file name, and if the place cannot be written.
+    Args:
+        stream: the run.
+        name: of the recording, in the folder of the header's profile, where it replaces an older one of that name;
+            None records nothing.
+        header: what the recording says of the run.
+
+    Raises:
+        LabError: the name is no file name, or the place cannot be written.
     """
-    folder = name and own_folder(name, header.profile)
-    if folder:
-        about = asdict(header) | {"created": datetime.now(UTC).isoformat(timespec="seconds")}
-        with files.atomic_folder(folder) as new:
-            (new / "recording.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-            (new / "records.jsonl").touch()
-    try:
-        while True:
-            try:
-                record = next(stream)
-            except StopIteration as end:
-                return end.value
-            if folder:
-                _append(folder / "records.jsonl", record)
-            yield record
-    finally:
-        stream.close()
+    if not name:
+        return (yield from stream)
+    folder = own_folder(name, header.profile)
+    about = asdict(header) | {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    with files.atomic_folder(folder) as new:
+        (new / "recording.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+        (new / "records.jsonl").touch()
+
+    def write(record: Record) -> Record:
+        _append(folder / "records.jsonl", record)
+        return record
+
+    return (yield from map_records(stream, write))
 
 
 def load_recording(name: str, profile: str | None = None) -> Recording:
     """The recording of that name: the reader's own, or else the shipped one.
 
-    profile: whose recordings to look through; default: as `get_profile`. Raises LabError, which names file and line or
-    field, if there is none or if it is broken. The last line of a killed run, if it is cut, is left out.
+    The last line of a killed run, if it is cut, is left out.
+
+    Args:
+        name: of the recording.
+        profile: whose recordings to look through; default: as `get_profile`.
+
+    Raises:
+        LabError: there is none, or it is broken; the message names file and line or field.
     """
-    places = {"yours": own_folder(name, profile), "shipped": files.data() / "recordings" / name}
-    for origin, place in places.items():
-        if folder := files.find_folder(place):
-            header = _read_header(folder / "recording.json")
-            records = _read_records(folder / "records.jsonl")
-            return Recording(**asdict(header), name=name, origin=origin, records=records)
-    known = ", ".join(sorted({row["name"] for row in list_recordings(profile)})) or "none yet"
-    raise LabError(
-        f"there is no recording {name!r}; there are: {known}. To make one, run a stage with record={name!r}, such as "
-        f"stages.ppo(profile, record={name!r})"
-    )
+    found = files.find_own_or_shipped(own_folder(name, profile), files.data() / "recordings" / name)
+    if found is None:
+        known = ", ".join(recording_names(profile)) or "none yet"
+        raise LabError(
+            f"there is no recording {name!r}; there are: {known}. To make one, run a stage with record={name!r}, such "
+            f"as stages.ppo(profile, record={name!r})"
+        )
+    folder, origin = found
+    header = _read_header(folder / "recording.json")
+    records = _read_records(folder / "records.jsonl")
+    return Recording(**asdict(header), name=name, origin=origin, records=records)
 
 
-def list_recordings(profile: str | None = None) -> list[dict[str, Any]]:
-    """What `load_recording` would find, by name: dicts with name, origin, stage, title, records (how many), total, and
-    problem ("" or why it cannot be read)."""
+def recording_names(profile: str | None = None) -> list[str]:
+    """The names that `load_recording` would find, broken ones too, in order."""
     places = [files.data() / "recordings", files.runs() / (profile or get_profile().name) / "recordings"]
-    names = {
-        path.name for place in places if os.path.isdir(place) for path in place.iterdir() if NAME.fullmatch(path.name)
-    }
-    rows = []
-    for name in sorted(names):
-        row = dict.fromkeys(("stage", "title", "problem"), "") | {"records": 0, "total": 0, "origin": ""}
-        try:
-            recording = load_recording(name, profile)
-            row = {key: getattr(recording, key, "") for key in row} | {"records": len(recording.records)}
-        except LabError as error:
-            row["problem"] = str(error)
-        rows.append({"name": name} | row)
-    return rows
+    paths = [path for place in places if os.path.isdir(place) for path in place.iterdir()]
+    return sorted({path.name for path in paths if NAME.fullmatch(path.name)})
 
 
 def ship(name: str, profile: str = "tiny") -> Path:
     """Copy the reader's own recording to data/recordings/, without its date; returns the new folder.
 
-    Raises LabError if it is larger than 400 kB, since everybody who clones the repository gets it.
+    Raises:
+        LabError: there is none, or it is larger than 400 kB, since everybody who clones the repository gets it.
     """
     recording = load_recording(name, profile)
     source, target = own_folder(name, profile), files.data() / "recordings" / name
@@ -146,7 +148,11 @@ NAME = re.compile(  # not one that Windows keeps for itself, or cuts
 
 
 def own_folder(name: str, profile: str | None = None) -> Path:
-    """Where the reader's own recording of that name is. Raises LabError for a name that is no plain file name."""
+    """Where the reader's own recording of that name is.
+
+    Raises:
+        LabError: the name is no plain file name.
+    """
     if not NAME.fullmatch(name):
         raise LabError(
             f"{name[:80]!r} is no name for a recording: use up to 64 letters, digits, dots, hyphens and underscores, "
@@ -158,7 +164,7 @@ def own_folder(name: str, profile: str | None = None) -> Path:
 # ------------------------------------------------------------------------------------- lines and fields
 
 
-def _append(path: Path, record: dict) -> None:
+def _append(path: Path, record: Record) -> None:
     kept = {key: _short(value) for key, value in record.items() if key not in ("replayed", "resumed_at")}
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -184,23 +190,23 @@ TYPES = {"str": (str, "a text"), "int": (int, "a whole number"), "dict[str, Any]
 
 
 def _read_header(path: Path) -> Header:
-    again = "record the run again, or delete the folder"
+    remedy = "record the run again, or delete the folder"
     try:
         values = json.loads(path.read_bytes())
     except OSError:
-        raise LabError(f"{shown(path)}: no such file; {again}") from None
+        raise LabError(f"{shown(path)}: no such file; {remedy}") from None
     except (ValueError, RecursionError) as error:
-        raise LabError(f"{shown(path)}: invalid JSON ({error}); {again}") from None
+        raise LabError(f"{shown(path)}: invalid JSON ({error}); {remedy}") from None
     if not isinstance(values, dict):
-        raise LabError(f"{shown(path)}: must be one JSON object; {again}")
+        raise LabError(f"{shown(path)}: must be one JSON object; {remedy}")
     for column in fields(Header):
         kind, called = TYPES[str(column.type)]
         if not isinstance(values.get(column.name), kind) or isinstance(values[column.name], bool):
-            raise LabError(f'{shown(path)}: field "{column.name}" must be {called}; {again}')
+            raise LabError(f'{shown(path)}: field "{column.name}" must be {called}; {remedy}')
     return Header(**{column.name: values[column.name] for column in fields(Header)})
 
 
-def _read_records(path: Path) -> list[dict[str, Any]]:
+def _read_records(path: Path) -> list[Record]:
     try:
         whole, _, _ = path.read_bytes().rpartition(b"\n")  # what follows is half a line of a killed run
     except OSError:

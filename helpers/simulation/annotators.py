@@ -34,7 +34,8 @@ EULER_GAMMA = 0.5772156649015329  # mean of the standard Gumbel distribution
 class Annotator:
     """One simulated person. Utilities are in units of the gold reward: one essential fact is worth 1.
 
-    Raises ValueError if the temperature is not positive or a probability lies outside [0, 1].
+    Raises:
+        ValueError: The temperature is not positive, or a probability lies outside [0, 1].
     """
 
     name: str
@@ -154,7 +155,7 @@ class Outcomes(NamedTuple):
 
 
 def utility(annotator: Annotator, score: GoldScore, skimmed: bool = False) -> float:
-    """What a completion is worth to the annotator; with `skimmed`, its question goes unseen."""
+    """What a completion is worth to the annotator; with `skimmed`, they miss its question."""
     if skimmed:
         score = replace(score, question=False)
     return (
@@ -183,19 +184,12 @@ def outcome_probabilities(annotator: Annotator, a: GoldScore, b: GoldScore) -> O
     return Outcomes(judged * prefers_a, judged * (1 - tie - prefers_a), judged * tie, annotator.skip_rate)
 
 
-def preference_probability(annotator: Annotator, a: GoldScore, b: GoldScore) -> float:
-    """P(the annotator chooses a | they choose a or b), exactly; 0.5 where they always tie or skip.
-
-    For someone who neither skims nor flips coins this is Bradley-Terry on their utility.
-    """
-    return crowd_probability(a, b, [annotator])
-
-
 def crowd_probability(a: GoldScore, b: GoldScore, annotators: Iterable[Annotator] = ANNOTATORS.values()) -> float:
     """P(a is chosen | a or b is chosen) when one of the annotators, drawn evenly, judges the pair.
 
-    It is the mean of their probabilities, each weighing as much as that annotator is likely to choose at all;
-    0.5 where nobody ever chooses.
+    It is exact: the mean of their probabilities, each weighing as much as that annotator is likely to choose at
+    all; 0.5 where nobody ever chooses. For one annotator who neither skims nor flips coins it is Bradley-Terry on
+    their utility.
     """
     outcomes = [outcome_probabilities(annotator, a, b) for annotator in annotators]
     chose_a = sum(outcome.a for outcome in outcomes)
@@ -211,7 +205,10 @@ def best_possible_accuracy(
     It is conditional on a choice: each pair has one label, "a" or "b", from an annotator drawn evenly; after
     a tie or a skip the pair was dropped, or judged again by an annotator drawn afresh. No judge who sees the
     two texts but not who labels them agrees with more of such labels on average; on a finite set, luck can
-    lift one above it. Raises ValueError without pairs.
+    lift one above it.
+
+    Raises:
+        ValueError: There are no pairs.
     """
     annotators = tuple(annotators)
     probabilities = [crowd_probability(a, b, annotators) for a, b in pairs]

@@ -10,7 +10,7 @@ given, the first part is empty.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import phrasings
 from .posts import draw_post, write_human_summary, write_summary
@@ -32,10 +32,10 @@ COPY_SHARES = {
     "steps": 0.12,
     "notes": 0.25,
 }
-Document = tuple[str, str]
+Document = tuple[str, str]  # what is given, and what follows from it
 
 
-def _any_fact(rng: random.Random, kind: str, topic: str | None = None):
+def _any_fact(rng: random.Random, kind: str, topic: str | None = None) -> Fact:
     topic = topic or rng.choice(sorted(topics()))
     return draw_fact(topic, kind, rng.randrange(len(topics()[topic][kind + "s"])), rng)
 
@@ -51,10 +51,12 @@ def sentence(fact: Fact, wording: int) -> str:
 
 
 def post(rng: random.Random, split: str) -> Document:
+    """A forum post alone."""
     return "", draw_post(rng, split).prompt.removesuffix("\n\nTL;DR:")
 
 
 def post_with_summary(rng: random.Random, split: str) -> Document:
+    """A post, then a TL;DR of mixed quality."""
     drawn = draw_post(rng, split)
     return drawn.prompt, f" {write_human_summary(drawn, rng)}"
 
@@ -83,14 +85,13 @@ def requests(rng: random.Random, split: str) -> Document:
 
 
 def examples(rng: random.Random, split: str) -> Document:
-    """One small task shown several times: naming the topic, the kind of sentence, or saying it in other words."""
+    """One small task, shown several times: to name the topic, to name the kind of sentence, or to rephrase it."""
     task = rng.choice(("topic", "kind", "words"))
     lines = []
     for _ in range(rng.randrange(3, 7)):
         kind = rng.choice(ESSENTIAL)
         fact = _any_fact(rng, kind)
         first = rng.randrange(2)
-
         answer = {"topic": fact.topic, "kind": kind, "words": sentence(fact, 1 - first)}[task]
         label = {"topic": "Topic", "kind": "Kind", "words": "In other words"}[task]
         lines.append(f"Sentence: {sentence(fact, first)}\n{label}: {answer}")
@@ -132,7 +133,7 @@ def notes(rng: random.Random, split: str) -> Document:
     return f"NOTES: {' '.join(sentences)}\n\n", "\n".join(rng.sample(lines, 3))
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[random.Random, str], Document]] = {
     "post": post,
     "post_with_summary": post_with_summary,
     "requests": requests,
@@ -143,7 +144,16 @@ WRITERS = {
 
 
 def documents(seed: int, split: str = "train", shares: dict[str, float] | None = None) -> Iterator[Document]:
-    """An endless stream of documents in `shares` (default: SHARES); the same seed gives the same stream."""
+    """An endless stream of documents in `shares` (default: SHARES); the same seed gives the same stream.
+
+    Args:
+        seed: Of the random draws.
+        split: The split whose posts are used.
+        shares: Kind of document (a key of WRITERS) -> its share.
+
+    Yields:
+        Documents: what is given (maybe empty), and what follows from it.
+    """
     rng = random.Random(f"corpus/{split}/{seed}")
     kinds, weights = list(shares or SHARES), list((shares or SHARES).values())
     while True:

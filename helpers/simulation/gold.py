@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .wording import ESSENTIAL, Mention, find_facts, normalize
+from .wording import ESSENTIAL, Fact, Mention, find_facts, normalize
 
 MAX_WORDS = 40  # what the longest statement of three facts needs
 PENALTY = {
@@ -53,13 +53,14 @@ class GoldScore:
 
     @property
     def total(self) -> float:
+        """The reward, clipped to -3 ... 3."""
         coverage = self.goal + self.constraint + self.question
         penalty = sum(weight * getattr(self, name) for name, weight in PENALTY.items())
         return max(-3.0, min(3.0, coverage - penalty))
 
 
 @lru_cache(maxsize=100_000)
-def _read_prompt(prompt: str) -> tuple[frozenset, frozenset]:
+def _read_prompt(prompt: str) -> tuple[frozenset[Fact], frozenset[str]]:
     """The facts that a prompt states, and every word that a TL;DR of it may use."""
     facts = frozenset(mention.fact for mention in find_facts(prompt))
     texts = [prompt, FRAME, *(fact.text(wording) for fact in facts for wording in (0, 1))]
@@ -77,7 +78,10 @@ def stated_facts(text: str) -> list[Mention]:
 
 
 def score(prompt: str, completion: str) -> GoldScore:
-    """Read `completion` as a TL;DR of `prompt`. Total on any two strings; stating a fact again never raises it."""
+    """Score `completion` as a TL;DR of `prompt`.
+
+    Any two strings have a score. Stating a fact a second time never raises it.
+    """
     facts, vocabulary = _read_prompt(prompt)
     mentions = stated_facts(completion)
     # A stated goal with "not" before it says the opposite. (Constraints and questions come with a "not" of their own.)

@@ -6,6 +6,7 @@ convince my landlord", {Q} "How do I convince my landlord?". The voice is "I" he
 
 import re
 from functools import cache
+from typing import Any
 
 GOAL = (
     "I want to {vp}.",
@@ -159,14 +160,14 @@ SINGULAR = re.compile(
 
 
 @cache
-def _inflect():
+def _inflect() -> Any:
     import inflect  # takes two seconds, and the labs write no phrases
 
     return inflect.engine()
 
 
 def gerund(verb_phrase: str) -> str:
-    """ "adopt a dog" -> "adopting a dog"."""
+    """The -ing form of a verb phrase: "adopt a dog" becomes "adopting a dog"."""
     verb, _, rest = verb_phrase.partition(" ")
     participle = _DOUBLED.get(verb) or _inflect().present_participle(verb)
     if verb not in _DOUBLED and len(re.findall(r"[aeiouy]+", verb)) > 1 and participle == verb + verb[-1] + "ing":
@@ -175,7 +176,10 @@ def gerund(verb_phrase: str) -> str:
 
 
 def direct_question(question: str) -> str:
-    """ "how to convince my landlord" -> "how do I convince my landlord?"; "whether to wait" -> "should I wait?"."""
+    """An indirect question as a direct one, without a capital.
+
+    "how to convince my landlord" becomes "how do I convince my landlord?", "whether to wait" becomes "should I wait?".
+    """
     asked, rest = question.split(" to ", 1)
     if asked == "whether":
         return f"should I {rest}?"
@@ -183,11 +187,12 @@ def direct_question(question: str) -> str:
 
 
 def capital(text: str) -> str:
+    """The text with its first letter as a capital."""
     return text[:1].upper() + text[1:]
 
 
 def fill(template: str, *, goal: str = "", clause: str = "", question: str = "") -> str:
-    """Put a goal, a clause (constraint or detail) and a question, as they stand in a topic file, into a template."""
+    """Fill a template's slots with a goal, a clause (constraint or detail) and a question of a topic file."""
     direct = direct_question(question) if question else ""
     return template.format(
         vp=goal,
@@ -201,7 +206,7 @@ def fill(template: str, *, goal: str = "", clause: str = "", question: str = "")
 
 
 def to_plural(text: str) -> str:
-    """ "I want to sell my car" -> "We want to sell our car"."""
+    """The text in the plural voice: "I want to sell my car" becomes "We want to sell our car"."""
     for pattern, replacement in _PLURAL:
         text = re.sub(pattern, replacement, text)
     return re.sub(r"(^|[.?!]\s+)(we\b)", lambda m: m[1] + capital(m[2]), text)

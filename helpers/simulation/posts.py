@@ -9,10 +9,9 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+from ..files import SPLITS
 from . import phrasings
 from .wording import ESSENTIAL, Fact, draw_fact, topics
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,15 @@ class Post:
 
 
 def split_of(topic: str, goal: int, constraint: int, question: int) -> str:
-    """The split that a combination belongs to: about 80 % train, 10 % validation, 10 % test."""
-    digest = hashlib.sha256(f"{topic}/{goal}/{constraint}/{question}".encode()).digest()
-    return SPLITS[0] if digest[0] < 205 else SPLITS[1] if digest[0] < 230 else SPLITS[2]
+    """The split that a combination of a topic's goal, constraint and question (their indices) belongs to."""
+    return split_by_hash(f"{topic}/{goal}/{constraint}/{question}")
+
+
+def split_by_hash(key: str) -> str:
+    """The split that whatever has this key belongs to: about 80 % train, 10 % validation, 10 % test."""
+    first = hashlib.sha256(key.encode()).digest()[0]
+    train, validation, test = SPLITS
+    return train if first < 205 else validation if first < 230 else test
 
 
 def draw_post(rng: random.Random, split: str = "train") -> Post:

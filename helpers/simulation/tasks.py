@@ -1,16 +1,15 @@
 """Small tasks of the small world: each a query, the right answer, and ways to ask for it.
 
-They are what models of lab 04 are trained and tested on: naming the topic or the kind of a sentence, sorting sentences
-into groups whose names only the examples explain, adding up costs (directly, or step by step), taking facts out of
-notes, summing up a post, answering a request, and saying whether an answer is right.
+The models of lab 04 are trained and tested on them: name the topic or the kind of a sentence, sort sentences into
+groups whose names only the examples explain, add up costs (directly, or step by step), take facts out of notes, sum up
+a post, answer a request, and say whether an answer is right.
 
 A test query was not in the training text: every fact, and every list of costs, belongs to one split. (tiny-llama2 is
-older than these splits: it may have seen a fact's topic.)
+older than these splits: it may know a fact's topic from its training.)
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 from . import phrasings
 from .corpus import notes, requests, sentence
-from .posts import draw_post, write_human_summary, write_summary
+from .posts import draw_post, split_by_hash, write_human_summary, write_summary
 from .wording import ESSENTIAL, Fact, draw_fact, topics
 
 LABELS = (
@@ -65,24 +64,30 @@ class Example(NamedTuple):
     answer: str
 
 
+Draw = Callable[[random.Random, str], Example]  # from random numbers and the name of a split
+
+
 @dataclass(frozen=True)
 class Task:
     """A way to draw examples, and wordings of what is asked.
 
-    instructions: wordings; the last one is kept from all training. options: the answers there are, if few.
+    Attributes:
+        name: What the task is called.
+        cue: The beginning of the answer's line, such as "Topic:".
+        instructions: Wordings of what to do; the last one is kept from all training.
+        draw: Draws an example of a split.
+        options: The answers there are, if few.
     """
 
     name: str
     cue: str
     instructions: tuple[str, ...]
-    draw: Callable[[random.Random, str], Example]
+    draw: Draw
     options: tuple[str, ...] = ()
 
 
-def _split(*what: object) -> str:
-    """About 80 % train, 10 % validation, 10 % test, by a hash."""
-    first = hashlib.sha256(f"tasks/{what}".encode()).digest()[0]
-    return "train" if first < 205 else "validation" if first < 230 else "test"
+def _split(*key: object) -> str:
+    return split_by_hash(f"tasks/{key}")
 
 
 # ------------------------------------------------------------------------------------------ sentences
@@ -96,7 +101,9 @@ def _fact(rng: random.Random, split: str, topic: str | None = None, kind: str | 
             return draw_fact(t, k, index, rng)
 
 
-def _named(attribute: str) -> Callable[[random.Random, str], Example]:
+def _naming(attribute: str) -> Draw:
+    """A sentence, and an attribute of its fact."""
+
     def draw(rng: random.Random, split: str) -> Example:
         fact = _fact(rng, split)
         return Example(f"Sentence: {sentence(fact, rng.randrange(2))}\n", getattr(fact, attribute))
@@ -113,7 +120,7 @@ TOPIC = Task(
     "topic",
     "Topic:",
     ("Name the topic of the sentence.", "What is the sentence about?", "Say what topic this is.", "Which topic is it?"),
-    _named("topic"),
+    _naming("topic"),
     tuple(sorted(topics())),
 )
 KIND = Task(
@@ -125,7 +132,7 @@ KIND = Task(
         "Name the kind of the sentence.",
         "Which kind is it?",
     ),
-    _named("kind"),
+    _naming("kind"),
     ESSENTIAL,
 )
 WORDS = Task(
@@ -144,17 +151,21 @@ WORDS = Task(
 def sorting(rng: random.Random, groups: int | None = None, by: str | None = None, facts: int | None = None) -> Task:
     """A task of its own: sentences of two or three topics (or kinds) go to groups with names that mean nothing.
 
-    facts: so many of each group come again and again. Text in which things recur teaches a model to look for them in
-    its context (Chan et al. 2022).
+    Args:
+        rng: Draws what is not given here, and the names.
+        groups: How many there are; default: two or three.
+        by: "topic" or "kind": what the sentences of a group share; default: mostly the topic.
+        facts: Only so many facts of each group occur, and recur. Text in which things recur teaches a model to look
+            for them in its context (Chan et al. 2022). Default: any fact.
     """
     by = by or rng.choice(("topic", "topic", "kind"))
     classes = rng.sample(sorted(topics()) if by == "topic" else list(ESSENTIAL), groups or rng.choice((2, 2, 3)))
     names = dict(zip(classes, rng.sample(LABELS, len(classes)), strict=True))
-    again = {c: [_fact(rng, "train", **{by: c}) for _ in range(facts)] for c in classes} if facts else {}
+    recurring = {c: [_fact(rng, "train", **{by: c}) for _ in range(facts)] for c in classes} if facts else {}
 
     def draw(rng: random.Random, split: str) -> Example:
         chosen = rng.choice(classes)
-        fact = rng.choice(again[chosen]) if facts else _fact(rng, split, **{by: chosen})
+        fact = rng.choice(recurring[chosen]) if facts else _fact(rng, split, **{by: chosen})
         return Example(f"Sentence: {sentence(fact, rng.randrange(2))}\n", names[chosen])
 
     return Task(
@@ -192,7 +203,7 @@ def _total(rng: random.Random, split: str) -> Example:
 
 
 def running_sum(amounts: list[int]) -> str:
-    """ "4 + 7 = 11, 11 + 5 = 16. Total: 16" """
+    """A sum step by step, such as "4 + 7 = 11, 11 + 5 = 16. Total: 16"."""
     steps, total = [], amounts[0]
     for amount in amounts[1:]:
         steps.append(f"{total} + {amount} = {total + amount}")
@@ -227,7 +238,9 @@ STEPS = Task(
 # ---------------------------------------------------------------------------------------------- posts
 
 
-def _taken_out(label: str) -> Callable[[random.Random, str], Example]:
+def _extraction(label: str) -> Draw:
+    """Notes, or a whole post, and one fact to find in them."""
+
     def draw(rng: random.Random, split: str) -> Example:
         if rng.random() < 0.4:  # a whole post
             post = draw_post(rng, split)
@@ -250,7 +263,7 @@ GOAL, PROBLEM, QUESTION = (
             f"Find the {label.lower()}.",
             f"Which {label.lower()} is named here?",
         ),
-        _taken_out(label),
+        _extraction(label),
     )
     for label in ("Goal", "Problem", "Question")
 )
@@ -274,7 +287,7 @@ TLDR = Task(
 )
 
 
-def _summary_without(kind: str) -> Callable[[random.Random, str], Example]:
+def _summary_without(kind: str) -> Draw:
     def draw(rng: random.Random, split: str) -> Example:
         post = draw_post(rng, split)
         keep = tuple(k for k in ESSENTIAL if k != kind)
@@ -305,7 +318,8 @@ def _advice(rng: random.Random, split: str) -> Example:
 REQUEST = Task("request", "", ("Answer the request.", "Give advice.", "Please help.", "Reply."), _advice)
 
 
-def _checked(rng: random.Random, split: str) -> Example:
+def _verification(rng: random.Random, split: str) -> Example:
+    """A query with an answer that is right or wrong, and which of the two."""
     task = rng.choice((TOPIC, KIND, TOTAL))
     query, answer = task.draw(rng, split)
     right = rng.random() < 0.5
@@ -321,7 +335,7 @@ RIGHT = Task(
     "right",
     "Right:",
     ("Is the answer right?", "Check the answer.", "Say yes or no.", "Is that so?"),
-    _checked,
+    _verification,
     ("yes", "no"),
 )
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import snowballstemmer
 
@@ -75,7 +76,7 @@ class Mention:
 
 
 @cache
-def topics() -> dict[str, dict]:
+def topics() -> dict[str, dict[str, Any]]:
     """All topic files by name."""
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(TOPIC_FOLDER.glob("*.toml"))}
 
@@ -138,7 +139,7 @@ def _patterns() -> dict[str, list[tuple[tuple[str, ...], tuple[str, str, int]]]]
 
 
 def find_facts(text: str) -> list[Mention]:
-    """Every statement of a known fact in `text`, in order; total on any string."""
+    """Every statement of a known fact in `text`, which may be any string, in order."""
     mentions = []
     for number, words in enumerate(normalize(text)):
         for start, word in enumerate(words):

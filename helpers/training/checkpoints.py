@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -42,23 +42,21 @@ Fingerprint = Mapping[str, str | int | float | bool | None]
 
 @dataclass(frozen=True)
 class State:
-    """All that a run needs to go on after `step` steps. tensors: by name, see `weights` and the functions after it;
-    facts: JSON values."""
+    """All that a run needs to go on after `step` steps."""
 
     step: int
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Tensor]  # by name, see `weights` and the functions after it
+    facts: dict[str, Any] = field(default_factory=dict)  # JSON values
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often a run writes its state. resume: whether to go on from what is there; writes: whether this
-    process does it, of those that share a run."""
+    """Where and how often a run writes its state."""
 
     folder: Path
     every: int = 25  # steps
-    resume: bool = True
-    writes: bool = True
+    resume: bool = True  # whether to go on from what is there
+    writes: bool = True  # whether this process does it, of those that share a run
 
     def find(self, fingerprint: Fingerprint) -> tuple[State, list[dict]] | None:
         """The state and the records so far of the run with that fingerprint; None if there are none.
@@ -88,7 +86,11 @@ class Checkpoint:
         return State(step, tensors, facts), records
 
     def write(self, fingerprint: Fingerprint, state: State, records: list[dict]) -> None:
-        """Replace the checkpoint, whole. Raises LabError if the disk is full or the place cannot be written."""
+        """Replace the checkpoint, whole.
+
+        Raises:
+            LabError: the disk is full or the folder cannot be written.
+        """
         if not self.writes:
             return
         about = {"format": FORMAT, "step": state.step, "fingerprint": dict(fingerprint), "facts": state.facts}
@@ -113,45 +115,56 @@ class Checkpoint:
 
 
 def resumable(
-    start: Callable[[State | None], Iterator[dict]],
+    start: Callable[[State | None], Generator[dict, None, None]],
     snapshot: Callable[[], State | None],
     checkpoint: Checkpoint | None,
     fingerprint: Fingerprint,
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Run `start`, with what its checkpoint holds, and write checkpoints on the way.
 
-    start: gives the stream of the records after a state (None: from the beginning), each with its "step".
-    snapshot: the state after the last record, None if there is nothing to keep yet.
-    Yields first the records made before, each with "replayed": True, then the new ones, the first with "resumed_at":
-    the step of the state it goes on from. Writes the state every `checkpoint.every` steps and when it is closed; what
-    the consumer draws from torch's random generators between two records changes nothing. It leaves the checkpoint
-    when it ends: `checkpoint.remove()` is for the caller, once the result is stored.
+    It writes the state every `checkpoint.every` steps and when it is closed; what the consumer draws from torch's
+    random generators between two records changes nothing. It leaves the checkpoint when it ends: `checkpoint.remove()`
+    is for the caller, once the result is stored.
+
+    Args:
+        start: gives the stream of the records after a state (None: from the beginning), each with its "step".
+        snapshot: the state after the last record, None if there is nothing to keep yet.
+        checkpoint: where to keep the state; None: nowhere.
+        fingerprint: of the run.
+
+    Yields:
+        First the records made before, each with "replayed": True, then the new ones, the first with "resumed_at": the
+        step of the state it goes on from.
     """
     records: list[dict] = []
     state, mark = None, {}
+
+    def write() -> None:
+        if checkpoint and (now := snapshot()):
+            checkpoint.write(fingerprint, now, records)
+
     if checkpoint and checkpoint.resume and (found := checkpoint.find(fingerprint)):
         state, records = found
         mark = {"resumed_at": state.step} if state.step else {}
         yield from [record | {"replayed": True} for record in records]
     elif checkpoint:
         checkpoint.remove()
-        if first := snapshot():  # so that even a run that breaks at once can be begun again as it was
-            checkpoint.write(fingerprint, first, [])
+        write()  # so that even a run that breaks at once can be begun again as it was
     stream = start(state)
     finalizing = sys.is_finalizing  # kept here: when the interpreter ends, this module's names are gone before its runs
     try:
         for record in stream:
             records.append(record)
             written = checkpoint is None or record["step"] % checkpoint.every == 0
-            if checkpoint and written:
-                checkpoint.write(fingerprint, snapshot(), records)
+            if written:
+                write()
             drawn = random_state()
             try:
                 yield record | mark
             except GeneratorExit:
                 if not written and not finalizing():
                     set_random_state(drawn)
-                    checkpoint.write(fingerprint, snapshot(), records)
+                    write()
                 raise
             set_random_state(drawn)
             mark = {}
@@ -159,7 +172,7 @@ def resumable(
         stream.close()
 
 
-# --------------------------------------------------------------------------------------- parts of a state
+# --- Parts of a state ---------------------------------------------------------------------------------
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
@@ -168,13 +181,17 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_weights(module: nn.Module, state: State) -> None:
+    """Give a module the trainable weights of a state."""
     for name, value in weights(module).items():
         value.copy_(state.tensors[name])
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimizer's tensors by name, and the rest, which is JSON: its parameter groups (learning rate and so on) and
-    the numbers it keeps beside tensors, by name (in bitsandbytes the count of steps is one)."""
+    """An optimizer's tensors by name, and the rest, which is JSON.
+
+    The rest are its parameter groups (learning rate and so on) and the numbers it keeps beside tensors, by name (in
+    bitsandbytes the count of steps is one).
+    """
     packed = optimizer.state_dict()
     named = dict(_leaves(packed["state"], "optimizer"))
     tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
@@ -211,13 +228,11 @@ def random_state() -> dict[str, Tensor]:
 
 
 def set_random_state(tensors: Mapping[str, Tensor]) -> None:
+    """Set the generators as `random_state` found them; other tensors may be among these."""
     torch.set_rng_state(tensors["random.cpu"])
     for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
         if (name := f"random.cuda.{i}") in tensors:
             torch.cuda.set_rng_state(tensors[name], i)
-
-
-# -------------------------------------------------------------------------------- parts of a fingerprint
 
 
 def training_state(step: int, shared: nn.Module, optimizer: Optimizer, facts: Mapping[str, Any]) -> State:
@@ -234,19 +249,24 @@ def load_training_state(state: State, shared: nn.Module, optimizer: Optimizer) -
     set_random_state(state.tensors)
 
 
+# --- Parts of a fingerprint ---------------------------------------------------------------------------
+
+
 def digest(value: Any) -> str:
     """A short SHA-256 of a JSON value."""
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def profile_digest(profile: Profile) -> str:
-    """Of all in a profile but the settings of its stages."""
+    """A digest of all in a profile but the settings of its stages."""
     return digest({name: value for name, value in asdict(profile).items() if name not in ("sft", "reward_model")})
 
 
 def frozen_digest(module: nn.Module) -> str:
-    """Of the frozen weights that are not in 4 bits: embeddings, norms, head, frozen adapters. They tell one base model
-    from another as well as all would, and are a small part of a large one."""
+    """A digest of the frozen weights that are not in 4 bits: embeddings, norms, head, frozen adapters.
+
+    They tell one base model from another as well as all would, and are a small part of a large one.
+    """
     total = sha256()
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad and parameter.is_floating_point():
@@ -256,16 +276,16 @@ def frozen_digest(module: nn.Module) -> str:
 
 
 def code_digest(function: Callable) -> str:
-    """Of a function's source, with the numbers and texts outside it that it uses: who edits it begins a new run.
+    """A digest of a function's source, with the numbers and texts outside it that it uses.
 
-    What else it uses is not seen: other functions, objects, files.
+    So a function that was edited begins a new run. What else it uses does not count: other functions, objects, files.
     """
     code = getattr(function, "__qualname__", type(function).__qualname__)
     used: dict[str, Any] = {}
     with suppress(TypeError, OSError, ValueError):  # built-in, or typed into a shell without history
         code = inspect.getsource(inspect.unwrap(function))
         scope = inspect.getclosurevars(inspect.unwrap(function))
-        used = {k: v for k, v in (scope.globals | scope.nonlocals).items() if isinstance(v, (int, float, str))}
+        used = {k: v for k, v in {**scope.globals, **scope.nonlocals}.items() if isinstance(v, (int, float, str))}
     return digest([code, used])
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,8 @@ RECORDED = {
 class _DPOTrainer(DPOTrainer):
     """TRL's trainer on rows that are tokenized, prompt and completion apart, as everywhere here.
 
-    sft: the adapter that is the reference. TRL copies the policy instead, which in a resumed run has moved on.
+    The reference is the adapter in the folder `sft`. TRL copies the policy instead, which in a resumed run has moved
+    on.
     """
 
     def __init__(self, *, model: PeftModel, sft: Path, **arguments: Any) -> None:
@@ -56,20 +56,37 @@ def train_dpo(
     steps: int | None = None,
     output: Path | str | None = None,
     checkpoint: Checkpoint | None = None,
-) -> Iterator[dict[str, float]]:
+) -> Generator[dict[str, float], None, PeftModel]:
     """Train a copy of the SFT adapter in the folder `sft`; that adapter itself, frozen, is the reference.
 
     The loss is that of `objectives.dpo_loss`: with the implicit reward beta log(policy / reference) of a whole
     completion, the mean of -log sigmoid(reward of the chosen - reward of the rejected) (Rafailov et al. 2023).
-    stage, steps: default to the profile's dpo. output: folder for the adapter, written whole at the end. checkpoint: as
-    for `train_sft`.
-    Yields a record a step: step, loss, accuracy (of the implicit reward, on the batch), reward_margin, chosen_reward,
-    rejected_reward, learning_rate, seconds. Returns the trained model. Stops when closed, and then writes no adapter.
-    Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
+    Seeds the global random generators. Stops when closed, and then writes no adapter.
+
+    Args:
+        profile: the base model and how it is trained.
+        pairs: the preference pairs.
+        sft: folder of the SFT adapter.
+        beta: KL coefficient, in the implicit reward.
+        seed: of the order of the pairs.
+        stage: how to train; default: the profile's `dpo`.
+        steps: optimizer steps; default: the stage's.
+        output: folder for the adapter, written whole at the end.
+        checkpoint: as for `train_sft`.
+
+    Yields:
+        A record a step: step, loss, accuracy (of the implicit reward, on the batch), reward_margin, chosen_reward,
+        rejected_reward, learning_rate, seconds.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        LabError: the set is empty; and as `load_base`.
     """
     if not pairs:
         raise LabError("there are no preference pairs to train on: give at least one")
-    stage = replace(stage or profile.dpo, **({} if steps is None else {"steps": steps}))
+    stage = (stage or profile.dpo).with_steps(steps)
     tokenizer = load_tokenizer(profile)
     set_seed(seed)
     model = multiply_merged(PeftModel.from_pretrained(load_base(profile), sft, is_trainable=True))
@@ -96,11 +113,9 @@ def train_dpo(
 
 
 def dpo_dataset(profile: Profile, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Preference]) -> Dataset:
-    """Tokenized rows for `DPOTrainer`: prompt_ids, chosen_ids and rejected_ids (after the prompt), length."""
-    columns = {
-        "prompt_ids": prompt_ids(profile, tokenizer, [row.prompt for row in pairs]),
-        "chosen_ids": completion_ids(profile, tokenizer, [row.chosen for row in pairs]),
-        "rejected_ids": completion_ids(profile, tokenizer, [row.rejected for row in pairs]),
-    }
-    columns["length"] = [len(p) + max(len(a), len(b)) for p, a, b in zip(*columns.values(), strict=True)]
-    return Dataset.from_dict(columns)
+    """Tokenized rows for `DPOTrainer`: prompt_ids, chosen_ids and rejected_ids (without the prompt), length."""
+    prompts = prompt_ids(profile, tokenizer, [row.prompt for row in pairs])
+    chosen = completion_ids(profile, tokenizer, [row.chosen for row in pairs])
+    rejected = completion_ids(profile, tokenizer, [row.rejected for row in pairs])
+    lengths = [len(p) + max(len(a), len(b)) for p, a, b in zip(prompts, chosen, rejected, strict=True)]
+    return Dataset.from_dict({"prompt_ids": prompts, "chosen_ids": chosen, "rejected_ids": rejected, "length": lengths})

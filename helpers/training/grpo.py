@@ -8,10 +8,10 @@ For both, the KL penalty is in the reward, as it is for PPO here, so that all of
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -32,30 +32,63 @@ METHODS = {"rloo": (RLOOTrainer, RLOOConfig, {}), "grpo": (GRPOTrainer, GRPOConf
 RECORDED = {"entropy": "entropy", "grad_norm": "gradient_norm", "clip_ratio/region_mean": "clip_fraction"}
 
 
-def train_in_groups(
-    method: Literal["rloo", "grpo"],
+def train_grpo(
     shared: SharedBase,
     prompts: Sequence[str],
     reward: Reward | None = None,
     config: PPOConfig | None = None,
     *,
-    group: int = 4,
-) -> Iterator[dict]:
-    """Train the policy of `shared` on `prompts` by RLOO or GRPO, a record an update; it changes in place.
+    group_size: int = 4,
+) -> Generator[dict, None, None]:
+    """Train the policy of `shared` on `prompts` by GRPO, a record an update; it changes in place.
 
-    group: completions of each prompt; an update has `config.batch_size` of them, of batch_size / group prompts.
-    `reward` and `config` are those of `train_ppo`; minibatch_size, early stops, and what concerns GAE and the value
-    function do not count. Yields records of the same names: step, reward, kl, objective, entropy, clip_fraction,
-    gradient_norm, response_tokens, ended, samples, seconds. Raises LabError for prompts as `train_ppo`, and for a
-    group that does not divide the batch.
+    Args:
+        shared: the policy, its reference and the reward model.
+        prompts: the prompt set.
+        reward: as for `train_ppo`.
+        config: as for `train_ppo`; minibatch_size, early stops, and what concerns GAE and the value function do not
+            count.
+        group_size: completions of each prompt; an update has `config.batch_size` of them, of batch_size / group_size
+            prompts.
+
+    Yields:
+        Records with names of PPO's: step, reward, kl, objective, entropy, clip_fraction, gradient_norm,
+        response_tokens, ended, samples, seconds.
+
+    Raises:
+        LabError: for prompts, as `train_ppo`; or the group size does not divide the batch.
     """
+    yield from _train("grpo", shared, prompts, reward, config, group_size)
+
+
+def train_rloo(
+    shared: SharedBase,
+    prompts: Sequence[str],
+    reward: Reward | None = None,
+    config: PPOConfig | None = None,
+    *,
+    group_size: int = 4,
+) -> Generator[dict, None, None]:
+    """Train the policy of `shared` on `prompts` by RLOO; all else is as in `train_grpo`."""
+    yield from _train("rloo", shared, prompts, reward, config, group_size)
+
+
+def _train(
+    method: Literal["rloo", "grpo"],
+    shared: SharedBase,
+    prompts: Sequence[str],
+    reward: Reward | None,
+    config: PPOConfig | None,
+    group_size: int,
+) -> Generator[dict, None, None]:
+    """Train with one of TRL's trainers; a record an update is the mean of those of its passes."""
     config = config or PPOConfig.of(shared.profile)
     check_prompts(shared, prompts)
-    if group < 2 or config.batch_size % group:
-        raise LabError(f"groups of {group} completions do not divide {config.batch_size} rollouts an update")
+    if group_size < 2 or config.batch_size % group_size:
+        raise LabError(f"groups of {group_size} completions do not divide {config.batch_size} rollouts an update")
     trainer, trl_config, options = METHODS[method]
     torch.manual_seed(config.seed)
-    scorer = _Scorer(shared, reward or shared.reward, config)
+    penalized_reward = _PenalizedReward(shared, reward or shared.reward, config)
     model = shared.peft.get_base_model()  # RLOO wants peft's adapter to be named "default"; here the layers have ours
     model._hf_peft_config_loaded = True  # so that transformers knows of them: 4 bits alone cannot be trained
     order = random.Random(config.seed).sample(list(prompts), len(prompts))
@@ -71,7 +104,7 @@ def train_in_groups(
         options={
             **options,
             "lr_scheduler_type": "constant",
-            "num_generations": group,
+            "num_generations": group_size,
             "num_iterations": config.epochs,
             "steps_per_generation": 1,
             "max_completion_length": config.max_new_tokens or shared.profile.max_response_tokens,
@@ -81,7 +114,7 @@ def train_in_groups(
             "beta": 0.0,
             "shuffle_dataset": False,
         },
-        reward_funcs=scorer,
+        reward_funcs=penalized_reward,
         train_dataset=Dataset.from_dict({"prompt": order}),
         processing_class=shared.tokenizer,
     )
@@ -92,19 +125,22 @@ def train_in_groups(
             if len(passes) == config.epochs:
                 means = {name: sum(p[name] for p in passes) / len(passes) for name in (*RECORDED.values(), "seconds")}
                 means["seconds"] *= len(passes)
-                yield {"step": record["step"] // config.epochs} | means | scorer.measures
+                yield {"step": record["step"] // config.epochs} | means | penalized_reward.measures
                 passes = []
     shared.peft.eval()
 
 
 @dataclass
-class _Scorer:
-    """The reward that TRL asks for, one number a completion: score minus the KL penalty. Keeps what a record tells."""
+class _PenalizedReward:
+    """The reward that TRL asks for, one number a completion: score minus KL penalty; `measures` are of its last call.
+
+    TRL hands over prompts as texts, so they are encoded here once more.
+    """
 
     shared: SharedBase
     reward: Reward
     config: PPOConfig
-    measures: dict = field(default_factory=dict)
+    measures: dict[str, Any] = field(default_factory=dict)
     __name__ = "reward"  # TRL's name for it in its logs
 
     def __call__(self, prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_) -> list[float]:
@@ -131,9 +167,10 @@ class _Scorer:
     def _kl(self, prompts: list[str], completion_ids: list[list[int]]) -> Tensor:
         """Sampled KL of each completion from the reference, nats: (batch,)."""
         shared = self.shared
-        heads = pad_left(prompt_ids(shared.profile, shared.tokenizer, prompts), shared.pad_id, shared.device)
-        responses, mask = pad_right(completion_ids, shared.pad_id, shared.device)
+        encoded = prompt_ids(shared.profile, shared.tokenizer, prompts)
+        prompt = pad_left(encoded, shared.pad_id, shared.device)
+        response, mask = pad_right(completion_ids, shared.pad_id, shared.device)
         policy, reference = (
-            shared.response_logprobs(heads, responses, role, self.config.temperature) for role in (POLICY, REFERENCE)
+            shared.response_logprobs(prompt, response, role, self.config.temperature) for role in (POLICY, REFERENCE)
         )
         return ((policy - reference) * mask).sum(dim=1)

@@ -1,4 +1,4 @@
-"""What a record tells of a rollout: its value function, samples, and single responses token by token."""
+"""What a record shows of a rollout: its value function, samples, and single responses token by token."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from ..formulas.objectives import kl_k1, masked_mean
 from ..models.shared_base import POLICY, REFERENCE, SharedBase
@@ -31,10 +32,13 @@ def first_samples(rollout: Rollout, n: int = 4) -> list[dict]:
 def greedy_watcher(
     shared: SharedBase, reward: Reward, prompts: Sequence[str], max_new_tokens: int | None
 ) -> Callable[[], list[dict]]:
-    """A function that has the policy of that moment complete `prompts` greedily.
+    """A function that has the policy, as it is when called, complete `prompts` greedily.
 
-    It draws nothing from the training's random generators. Its rows hold prompt, before and before_reward (the
-    reference's completion), completion and reward (the policy's).
+    It draws nothing from the training's random generators.
+
+    Returns:
+        A function that returns a row a prompt: prompt, before and before_reward (the reference's completion),
+        completion and reward (the policy's).
     """
 
     def greedy(role: str) -> tuple[list[str], list[float]]:
@@ -53,13 +57,23 @@ def greedy_watcher(
     return watch
 
 
-def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip: float) -> dict:
+def inspect_response(
+    rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer: PreTrainedTokenizerBase, clip: float
+) -> dict:
     """One response of a rollout, token by token, as a record holds it: JSON values, rounded to 4 digits.
 
-    new_logprobs: (response,), of its tokens after the update. Returns prompt, completion, score, ended, and lists with
-    an entry a token: token (its text), logprob, ref_logprob, kl, reward, value, advantage (whitened, as used), return,
-    new_logprob, ratio (new policy / old policy), clipped (whether the ratio lies beyond the clip on the side to which
-    the advantage pushes it, where the token has no gradient any more).
+    Args:
+        rollout: the rollout.
+        row: which response.
+        new_logprobs: (response,), of its tokens after the update.
+        tokenizer: for the tokens' texts.
+        clip: as in `PPOConfig`.
+
+    Returns:
+        prompt, completion, score, ended, and lists with an entry a token: token (its text), logprob, ref_logprob, kl,
+        reward, value, advantage (whitened, as used), return, new_logprob, ratio (new policy / old policy), clipped
+        (whether the ratio lies beyond the clip on the side to which the advantage pushes it, where the token has no
+        gradient any more).
     """
     real = rollout.mask[row]
     logprobs, advantages = rollout.logprobs[row], rollout.advantages[row]
@@ -87,9 +101,11 @@ def inspected(rollout: Rollout, row: int, new_logprobs: Tensor, tokenizer, clip:
     }
 
 
-def token_texts(tokenizer, ids: Sequence[int]) -> list[str]:
-    """The text of each token; together they spell the response. Bytes that are no character by themselves are shown as
-    \\xe2, an id that the tokenizer does not know as <400>."""
+def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
+    r"""The text of each token; together they spell the response.
+
+    Bytes that are no character by themselves are shown as \xe2, an id that the tokenizer does not know as <400>.
+    """
     space = tokenizer.convert_tokens_to_ids("▁")
     sentencepiece = space not in (None, tokenizer.unk_token_id)  # as Llama 2's; else byte-level BPE, as GPT-2's
     whole = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}

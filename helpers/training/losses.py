@@ -1,4 +1,4 @@
-"""The mathematics of one PPO update, as functions that can be replaced by one's own."""
+"""The mathematics of one PPO update, as functions that can be replaced by your own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..formulas.objectives import clipped_policy_loss, clipped_value_loss, gae, 
 
 @dataclass(frozen=True)
 class Losses:
-    """The mathematics of an update. A function of one's own has the signature of the one in `formulas.objectives`."""
+    """The functions of an update; one of your own has the signature of the one in `formulas.objectives`."""
 
     kl_penalized_rewards: Callable[..., Tensor] = kl_penalized_rewards
     gae: Callable[..., tuple[Tensor, Tensor]] = gae

@@ -1,9 +1,9 @@
 """Proximal policy optimization of a language model with a KL penalty, in plain sight.
 
 One update: sample responses and score them, turn score and KL penalty into rewards per token, estimate advantages with
-the value head (`rollouts`), then take a few clipped gradient steps (here). The mathematics stands in
-`formulas.objectives`; the four roles (policy, reference, reward, value) share one quantized base, see
-`models.shared_base`. `train_ppo` runs updates over a prompt set, with checkpoints.
+the value head (`rollouts`), then take a few clipped gradient steps (here). Begin to read at `PPO.update`; what it calls
+follows in order. The mathematics is in `formulas.objectives`; the four roles (policy, reference, reward, value) share
+one quantized base, see `models.shared_base`. `train_ppo` runs updates over a prompt set, with checkpoints.
 
 Sources: Ziegler et al. 2019 and Stiennon et al. 2020 (the KL-penalized reward), Schulman et al. 2017 (PPO), Schulman
 et al. 2016 (advantages), Ouyang et al. 2022 (InstructGPT).
@@ -25,7 +25,7 @@ from ..models.shared_base import SharedBase
 from . import checkpoints
 from .checkpoints import State
 from .distributed import SINGLE_PROCESS, Distributed
-from .inspection import explained_variance, first_samples, inspected
+from .inspection import explained_variance, first_samples, inspect_response
 from .kl_controller import AdaptiveKLController
 from .losses import Losses
 from .ppo_config import PPOConfig
@@ -40,7 +40,13 @@ def adamw(shared: SharedBase, learning_rate: float) -> Optimizer:
 
 
 class PPO:
-    """PPO on one SharedBase: `update(prompts)` does one update and returns its record, the same on every process."""
+    """PPO on one SharedBase: `update(prompts)` does one update and returns its record, the same on every process.
+
+    Attributes:
+        step: updates done.
+        kl: KL of the last rollout from the reference, nats a response; None before the first.
+        kl_controller: holds the KL coefficient of the next rollout.
+    """
 
     def __init__(
         self,
@@ -57,7 +63,7 @@ class PPO:
         self.optimizer = optimizer(shared, config.learning_rate)
         self.optimizer.zero_grad(set_to_none=True)  # what an interrupted run left
         self.step = 0
-        self.kl: float | None = None  # of the last rollout, nats a response
+        self.kl: float | None = None
         self.kl_controller = AdaptiveKLController(config.beta, config.adaptive_kl_target)
 
     def update(self, prompts: Sequence[str]) -> dict:
@@ -65,7 +71,7 @@ class PPO:
 
         Returns:
             The record. Rewards are in units of the (normalized) reward model, KL in nats a response, the rest as
-            named; with `config.inspect`, "tokens" holds what `inspected` returns.
+            named; with `config.inspect`, "tokens" holds what `inspect_response` returns.
         """
         started = time.perf_counter()
         beta = self.kl_controller.beta
@@ -95,44 +101,48 @@ class PPO:
         }
 
     def _optimize(self, rollout: Rollout) -> dict[str, float]:
-        """The clipped gradient steps of one update; returns the means of what was measured on the way."""
-        config, seen = self.config, []
+        """All gradient steps of one update; returns the means of what they measured."""
+        config = self.config
+        steps: list[dict[str, float]] = []
         for _ in range(config.epochs):
             order = torch.randperm(len(rollout.prompts), device=rollout.mask.device)
-            for index in order.split(config.minibatch_size):
-                measures = self._backward(rollout, index)
-                parameters = self.shared.trainable_parameters()
-                self.distributed.all_reduce_gradients(parameters)
-                norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-                self.optimizer.step()
-                self.optimizer.zero_grad(set_to_none=True)
-                seen.append(measures | {"gradient_norm": norm.item()})
-            if config.target_kl is not None and seen[-1]["approx_kl"] > config.target_kl:
+            for minibatch in order.split(config.minibatch_size):
+                steps.append(self._step(rollout, minibatch))
+            if config.target_kl is not None and steps[-1]["approx_kl"] > config.target_kl:
                 break
-        return {name: sum(m[name] for m in seen) / len(seen) for name in seen[0]}
+        return {name: sum(measures[name] for measures in steps) / len(steps) for name in steps[0]}
 
-    def _backward(self, rollout: Rollout, index: Tensor) -> dict[str, float]:
-        """The gradient of PPO's loss on this process's share of the rollouts at `index`, a microbatch at a time.
+    def _step(self, rollout: Rollout, minibatch: Tensor) -> dict[str, float]:
+        """One gradient step on the rollouts whose indices are in `minibatch`; returns what was measured before it."""
+        measures = self._backward(rollout, minibatch)
+        parameters = self.shared.trainable_parameters()
+        self.distributed.all_reduce_gradients(parameters)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return measures | {"gradient_norm": norm.item()}
+
+    def _backward(self, rollout: Rollout, minibatch: Tensor) -> dict[str, float]:
+        """The gradient of the loss on this process's share of the minibatch, a microbatch at a time.
 
         All losses are means over tokens, so the whole's is that of the parts, each weighted by its share of the tokens.
-        Returns what was measured on all of them.
+        Returns what was measured on the whole minibatch.
         """
-        tokens = rollout.mask[index].sum()
-        seen: dict[str, float] = {}
-        index = self.distributed.split(index)
-        prompts = rollout.prompt_ids[index] != self.shared.pad_id
-        for part, width in microbatches(prompts, rollout.mask[index], self.config.microbatch_size):
-            loss, measures = self._loss(rollout, index[part], width)
-            share = rollout.mask[index[part]].sum() / tokens
-            (share * loss).backward()
-            seen = {name: seen.get(name, 0.0) + share.item() * value for name, value in measures.items()}
-        return self.distributed.all_reduce(seen)
+        tokens = rollout.mask[minibatch].sum()
+        rows = self.distributed.split(minibatch)
+        prompt_mask = rollout.prompt_ids[rows] != self.shared.pad_id
+        totals: dict[str, float] = {}
+        for index, width in microbatches(prompt_mask, rollout.mask[rows], self.config.microbatch_size):
+            loss, measures = self._loss(rollout, rows[index], width)
+            weight = rollout.mask[rows[index]].sum() / tokens
+            (weight * loss).backward()
+            totals = {name: totals.get(name, 0.0) + weight.item() * value for name, value in measures.items()}
+        return self.distributed.all_reduce(totals)
 
     def _loss(self, rollout: Rollout, index: Tensor, width: int) -> tuple[Tensor, dict[str, float]]:
         """PPO's loss on the rollouts at `index`: clipped policy loss plus the weighted clipped value loss.
 
-        Args:
-            width: the responses' columns from `width` on hold padding alone.
+        The responses' columns from `width` on hold padding alone. Returns the loss and what was measured.
         """
         config = self.config
         response_ids, mask = rollout.response_ids[index, :width], rollout.mask[index, :width]
@@ -155,12 +165,12 @@ class PPO:
 
     @torch.no_grad()
     def _inspect(self, rollout: Rollout) -> list[dict]:
-        """The first responses of a rollout, token by token, with what the update made of them."""
+        """The first responses of a rollout, token by token, with their log-probabilities after the update."""
         config, n = self.config, self.config.inspect
         prompt_ids, response_ids = rollout.prompt_ids[:n], rollout.response_ids[:n]
         hidden = self.shared.response_states(prompt_ids, response_ids)
         new, _, _ = policy_outputs(self.shared, hidden, response_ids, config.temperature)
-        return [inspected(rollout, row, new[row], self.shared.tokenizer, config.clip) for row in range(len(new))]
+        return [inspect_response(rollout, row, new[row], self.shared.tokenizer, config.clip) for row in range(len(new))]
 
     def state(self) -> State:
         """What a checkpoint keeps of the training."""

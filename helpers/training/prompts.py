@@ -10,7 +10,7 @@ from ..models.shared_base import SharedBase
 
 
 def check_prompts(shared: SharedBase, prompts: Sequence[str]) -> None:
-    """See that a prompt set can be trained on.
+    """Check that a prompt set can be trained on.
 
     Raises:
         LabError: it is empty, holds copies of one prompt only, or a prompt is over the profile's limit.

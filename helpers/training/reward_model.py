@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +13,12 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
-from ..files import LabError, atomic_folder, find_folder, shown
+from ..files import LabError, atomic_folder
 from ..models.generation import batches_by_length, pad_right
 from ..models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from ..models.merged_lora import multiply_merged
 from ..models.profiles import Profile, StageConfig
+from ..models.reward_scale import RewardScale
 from ..preferences import Preference
 from .checkpoints import Checkpoint
 from .trl_bridge import save_adapter, train
@@ -31,21 +30,6 @@ RECORDED = {
     "learning_rate": "learning_rate",
 }
 REFERENCE_PAIRS = 256  # training pairs whose scores set mean 0 and deviation 1, if no reference is given
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """Shifts and scales scores so that they have mean 0 and standard deviation 1 on a reference set."""
-
-    mean: float
-    std: float
-
-    def __call__(self, scores: np.ndarray) -> np.ndarray:
-        return (scores - self.mean) / self.std
-
-    @classmethod
-    def of(cls, scores: np.ndarray) -> Normalization:
-        return cls(mean=float(scores.mean()), std=max(float(scores.std()), 1e-6))
 
 
 def train_reward_model(
@@ -60,29 +44,44 @@ def train_reward_model(
     output: Path | str | None = None,
     checkpoint: Checkpoint | None = None,
     full: bool = False,
-) -> Iterator[dict[str, float]]:
+) -> Generator[dict[str, float], None, tuple[nn.Module, RewardScale]]:
     """Train a LoRA adapter and a score head r on the 4-bit base.
 
-    The loss is the mean of -log sigmoid(r(chosen) - r(rejected) - m).
-    stage, steps: default to the profile's.
-    margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0, as for
-    pairs of which nobody said how much better.
-    reference: (prompt, completion) texts on which normalized scores are to have mean 0 and standard
-    deviation 1; default: both completions of the first 256 pairs.
-    output: folder for the adapter and reward.json (mean, std), written whole at the end.
-    checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
-    (`checkpoints.resumable` says what that adds to the records).
-    full: full fine-tuning instead: no adapter, nothing in 4 bits, every weight trains. It is there to be compared with
-    LoRA, and is neither stored nor gone on with: no `output`, no `checkpoint`. It needs a lower learning rate.
-    Yields a record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) -
-    r(rejected)), mean_reward, learning_rate; and seconds. Returns (model, Normalization). Stops when closed, and
-    then writes no adapter. Seeds the global random generators. Raises LabError for an empty set, and as `load_base`.
+    The loss is the mean of -log sigmoid(r(chosen) - r(rejected) - m). Seeds the global random generators. Stops when
+    closed, and then writes no adapter.
+
+    Args:
+        profile: the base model and how it is trained.
+        pairs: the preference pairs.
+        seed: of the head's first weights and of the order of the pairs.
+        stage: how to train; default: as the profile says.
+        steps: optimizer steps; default: the stage's.
+        margins: strength -> m, such as {4: 1, 3: 2/3, 2: 1/3, 1: 0} (Touvron et al. 2023, table 27); default 0, as for
+            pairs of which nobody said how much better.
+        reference: (prompt, completion) texts on which normalized scores are to have mean 0 and standard deviation 1;
+            default: both completions of the first 256 pairs.
+        output: folder for the adapter and reward.json (mean, std), written whole at the end.
+        checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
+            (`checkpoints.resumable` says what that adds to the records).
+        full: full fine-tuning instead: no adapter, nothing in 4 bits, every weight trains. It is there to be compared
+            with LoRA, and is neither stored nor resumed: no `output`, no `checkpoint`. It needs a lower learning rate.
+
+    Yields:
+        A record a step, measured on its batch: step, loss, accuracy, reward_margin (mean of r(chosen) - r(rejected)),
+        mean_reward, learning_rate; and seconds.
+
+    Returns:
+        The trained model, and the scale of its scores.
+
+    Raises:
+        LabError: the set is empty; and as `load_base`.
+        ValueError: `full` with an `output` or a `checkpoint`.
     """
     if not pairs:
         raise LabError("there are no preference pairs to train on: give at least one")
     if full and (output or checkpoint):
         raise ValueError("full fine-tuning is not stored: leave out `output` and `checkpoint`")
-    stage = replace(stage or profile.reward_model, **({} if steps is None else {"steps": steps}))
+    stage = (stage or profile.reward_model).with_steps(steps)
     if reference is None:
         sample = pairs[:REFERENCE_PAIRS]
         reference = [(row.prompt, text) for row in sample for text in (row.chosen, row.rejected)]
@@ -102,17 +101,22 @@ def train_reward_model(
         train_dataset=dataset,
         processing_class=tokenizer,
     )
-    scores = score_texts(profile, model, tokenizer, *zip(*reference, strict=True))
-    normalization = Normalization.of(scores)
+    prompts, completions = zip(*reference, strict=True)
+    scale = RewardScale.of(score_texts(profile, model, tokenizer, prompts, completions))
     if output is not None:
         with atomic_folder(output) as folder:
-            save_adapter(model, folder)
-            (folder / "reward.json").write_text(json.dumps(asdict(normalization), indent=2) + "\n")
-    return model, normalization
+            save_reward_model(model, scale, folder)
+    return model, scale
+
+
+def save_reward_model(model: PeftModel, scale: RewardScale, folder: Path) -> None:
+    """Write the adapter with its score head, and reward.json, into an existing folder."""
+    save_adapter(model, folder)
+    scale.write(folder)
 
 
 def new_reward_model(profile: Profile, *, full: bool = False) -> nn.Module:
-    """An untrained reward model, its head drawn with torch's generator; full: as `train_reward_model` says."""
+    """An untrained reward model, its head drawn with torch's generator; `full`: as `train_reward_model` says."""
     if full:
         return load_base(profile, quantize=False, head="score").requires_grad_(True)
     return multiply_merged(get_peft_model(load_base(profile, head="score"), lora_config(profile, "score")))
@@ -124,36 +128,28 @@ def reward_dataset(
     pairs: Sequence[Preference],
     margins: Mapping[int, float] | None = None,
 ) -> Dataset:
-    """Tokenized rows for `RewardTrainer`: chosen_ids and rejected_ids (after the prompt), length, margin."""
+    """Tokenized rows for `RewardTrainer`.
+
+    Args:
+        profile: how long prompts and completions may be.
+        tokenizer: the base model's.
+        pairs: the preference pairs.
+        margins: strength -> margin, as for `train_reward_model`.
+
+    Returns:
+        A row a pair: chosen_ids and rejected_ids (with the prompt), length (of the longer), and margin if there are
+        margins.
+    """
     prompts = prompt_ids(profile, tokenizer, [row.prompt for row in pairs])
     chosen = completion_ids(profile, tokenizer, [row.chosen for row in pairs])
     rejected = completion_ids(profile, tokenizer, [row.rejected for row in pairs])
-    columns = {
-        "chosen_ids": [a + b for a, b in zip(prompts, chosen, strict=True)],
-        "rejected_ids": [a + b for a, b in zip(prompts, rejected, strict=True)],
-    }
-    columns["length"] = [max(len(a), len(b)) for a, b in zip(*columns.values(), strict=True)]
+    chosen = [prompt + completion for prompt, completion in zip(prompts, chosen, strict=True)]
+    rejected = [prompt + completion for prompt, completion in zip(prompts, rejected, strict=True)]
+    lengths = [max(len(a), len(b)) for a, b in zip(chosen, rejected, strict=True)]
+    columns: dict[str, list] = {"chosen_ids": chosen, "rejected_ids": rejected, "length": lengths}
     if margins is not None:  # TRL subtracts a column of this name
         columns["margin"] = [0.0 if row.strength is None else float(margins[row.strength]) for row in pairs]
     return Dataset.from_dict(columns)
-
-
-def load_reward_model(profile: Profile, folder: Path | str) -> tuple[PeftModel, Normalization]:
-    """A trained reward model, in eval mode, and its normalization. LabError if the folder is not whole."""
-    found = find_folder(folder)
-    names = ("adapter_config.json", "adapter_model.safetensors", "reward.json")
-    missing = [name for name in names if found is None or not (found / name).is_file()]
-    if missing:
-        raise LabError(f"{shown(folder)} is not a trained reward model ({', '.join(missing)} missing): train it again")
-    try:
-        normalization = Normalization(**json.loads((found / "reward.json").read_text("utf-8")))
-    except (ValueError, TypeError):
-        raise LabError(
-            f'{shown(found / "reward.json")}: must be one JSON object with the numbers "mean" and "std"; '
-            f"train the reward model again"
-        ) from None
-    model = multiply_merged(PeftModel.from_pretrained(load_base(profile, head="score"), found))
-    return model.eval(), normalization
 
 
 @torch.no_grad()
@@ -168,10 +164,10 @@ def score_texts(
 ) -> np.ndarray:
     """Scores of completions, as the model gives them (not normalized): float64 (n,).
 
-    prompts, completions: n texts each. batch: sequences per forward pass.
+    `prompts` and `completions` are n texts each; `batch` is the number of sequences per forward pass.
     """
-    heads, tails = prompt_ids(profile, tokenizer, prompts), completion_ids(profile, tokenizer, completions)
-    ids = [head + tail for head, tail in zip(heads, tails, strict=True)]
+    encoded = zip(prompt_ids(profile, tokenizer, prompts), completion_ids(profile, tokenizer, completions), strict=True)
+    ids = [prompt + completion for prompt, completion in encoded]
     training = model.training
     model.eval()
     scores = np.empty(len(ids))

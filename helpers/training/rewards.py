@@ -13,14 +13,14 @@ Reward = Callable[[Sequence[str], Sequence[str]], Sequence[float] | Tensor]
 
 
 def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str], device: torch.device) -> Tensor:
-    """What `reward` gives for each completion: float32 (batch,), on `device`.
+    """The reward of each completion: float32 (batch,), on `device`.
 
     Raises:
         LabError: the reward does not give one finite number for each completion.
     """
-    given = reward(prompts, completions)
+    values = reward(prompts, completions)
     try:
-        scores = torch.as_tensor(given, dtype=torch.float32, device=device)
+        scores = torch.as_tensor(values, dtype=torch.float32, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise LabError(f"the reward gave no numbers ({error}); it must give one for each completion") from None
     if scores.shape != (len(prompts),):
@@ -36,7 +36,9 @@ def scores_of(reward: Reward, prompts: Sequence[str], completions: Sequence[str]
 
 
 def weighted_sum(*parts: tuple[float, Reward]) -> Reward:
-    """The reward that is the sum of others, each times its weight: weighted_sum((1.0, judge), (-0.01, words)).
+    """The reward that is the sum of others, each times its weight.
+
+    For example `weighted_sum((1.0, judge), (-0.01, words))`.
 
     Raises:
         LabError: no parts are given; later, a part does not give one finite number for each completion.

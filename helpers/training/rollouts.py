@@ -21,7 +21,7 @@ from .rewards import Reward, scores_of
 
 @dataclass(frozen=True)
 class Tokens:
-    """How prompts and responses become tensors; the failure gallery replaces these functions by broken ones."""
+    """How prompts are padded and which tokens count; the failure gallery replaces these functions by broken ones."""
 
     pad_prompts: Callable[..., Tensor] = pad_left
     response_mask: Callable[[Tensor, int], Tensor] = response_mask
@@ -29,7 +29,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A batch of sampled responses and all that one PPO update needs to know of them.
+    """A batch of sampled responses and all that one PPO update needs to know about them.
 
     Shapes: `prompt_ids` (batch, prompt) padded on the left; `scores` and `ended` (batch,); the rest (batch, response),
     padded on the right, `mask` true at real tokens with </s>. `scores` hold the missing-EOS penalty, `rewards` the KL
@@ -66,10 +66,16 @@ def roll_out(
     distributed: Distributed = SINGLE_PROCESS,
     tokens: Tokens = Tokens(),
 ) -> Rollout:
-    """Sample a response to each prompt from the policy, score it, and work out rewards and advantages.
+    """Sample a response to each prompt from the policy, score it, and compute rewards and advantages.
 
     Args:
+        shared: the policy, its reference, the value head, and often the reward model.
+        prompts: texts, one a rollout.
+        reward: any function of (prompts, completions).
+        config: the settings; `config.beta` is the KL coefficient of this rollout.
+        losses: the functions that make rewards and advantages.
         distributed: the processes that sample in shares; the rollout is whole on each of them.
+        tokens: the functions that pad prompts and mask responses.
 
     Raises:
         LabError: the reward does not give one finite number for each response.
@@ -77,22 +83,29 @@ def roll_out(
     encoded = encode_prompts(shared.profile, shared.tokenizer, prompts)
     prompt_ids = tokens.pad_prompts(encoded, shared.pad_id, shared.device)
     uniforms = torch.rand(len(prompts), config.max_new_tokens or shared.profile.max_response_tokens)
-    mine = (distributed.split(part) for part in (prompts, prompt_ids, uniforms))
-    sampled = sample_responses(shared, *mine, reward, config, tokens)
-    sampled = _joined(distributed.gather([sampled]), shared.pad_id, shared.device)
+    share = sample_responses(
+        shared,
+        distributed.split(prompts),
+        distributed.split(prompt_ids),
+        distributed.split(uniforms),
+        reward,
+        config,
+        tokens,
+    )
+    responses = _join(distributed.gather([share]), shared.pad_id, shared.device)
 
-    mask, logprobs, ref_logprobs, values = sampled.mask, sampled.logprobs, sampled.ref_logprobs, sampled.values
-    ended = (sampled.response_ids == shared.eos_id).any(1)
-    scores = sampled.scores - config.missing_eos_penalty * (~ended).float()
+    mask, logprobs, ref_logprobs, values = responses.mask, responses.logprobs, responses.ref_logprobs, responses.values
+    ended = (responses.response_ids == shared.eos_id).any(1)
+    scores = responses.scores - config.missing_eos_penalty * (~ended).float()
     if config.whiten_scores:
         scores = masked_whiten(scores, torch.ones_like(scores, dtype=torch.bool))
     rewards = losses.kl_penalized_rewards(scores, logprobs, ref_logprobs, mask, config.beta)
     advantages, returns = losses.gae(rewards, values, mask, config.gamma, config.lam)
     return Rollout(
         prompts=list(prompts),
-        completions=sampled.completions,
+        completions=responses.completions,
         prompt_ids=prompt_ids,
-        response_ids=sampled.response_ids,
+        response_ids=responses.response_ids,
         mask=mask,
         scores=scores,
         logprobs=logprobs,
@@ -107,10 +120,10 @@ def roll_out(
 
 @dataclass(frozen=True)
 class Responses:
-    """Sampled responses before anything is made of their scores.
+    """Sampled responses with their scores, before rewards and advantages.
 
-    Shapes: `scores` (batch,), the others (batch, response) as in `Rollout`; where `mask` is false, the numbers of the
-    three roles mean nothing.
+    Shapes: `scores` (batch,), the others (batch, response) as in `Rollout`; where `mask` is false, log-probabilities
+    and values mean nothing.
     """
 
     completions: list[str]
@@ -132,18 +145,23 @@ def sample_responses(
     config: PPOConfig,
     tokens: Tokens = Tokens(),
 ) -> Responses:
-    """A response to each prompt from the policy, scored, with what three roles say of each of its tokens.
+    """A response to each prompt from the policy, scored, with log-probabilities and values of each of its tokens.
 
     Args:
-        prompt_ids: (batch, prompt), padded on the left.
+        shared: the policy, its reference and the value head.
+        prompts: the texts, for the reward.
+        prompt_ids: the same, (batch, prompt), padded on the left.
         uniforms: (batch, longest response), random numbers as for `SharedBase.sample`.
+        reward: any function of (prompts, completions).
+        config: the settings.
+        tokens: as for `roll_out`.
 
     Raises:
         LabError: the reward does not give one finite number for each response.
     """
     if not len(prompts):  # a process without a share
-        nothing = torch.zeros(0, 0, device=shared.device)
-        return Responses([], nothing.sum(1), nothing.long(), nothing.bool(), nothing, nothing, nothing)
+        empty = torch.zeros(0, 0, device=shared.device)
+        return Responses([], empty.sum(1), empty.long(), empty.bool(), empty, empty, empty)
     response_ids, states = shared.sample(prompt_ids, uniforms.to(shared.device), temperature=config.temperature)
     mask = tokens.response_mask(response_ids, shared.eos_id)
     longest = int(mask.sum(1).max())
@@ -162,19 +180,19 @@ def sample_responses(
     return Responses(completions, scores, response_ids, mask, logprobs, ref_logprobs, values)
 
 
-def _joined(parts: Sequence[Responses], pad_id: int, device: torch.device) -> Responses:
+def _join(parts: Sequence[Responses], pad_id: int, device: torch.device) -> Responses:
     """The responses of all processes as one batch, padded to the longest of them."""
     if len(parts) == 1:
         return parts[0]
     width = max(part.mask.shape[1] for part in parts)
-    joined = {}
+    tensors = {}
     for name in (field.name for field in fields(Responses) if field.name != "completions"):
         fill = pad_id if name == "response_ids" else 0
         columns = [getattr(part, name).to(device) for part in parts]
         if name != "scores":
             columns = [F.pad(column, (0, width - column.shape[1]), value=fill) for column in columns]
-        joined[name] = torch.cat(columns)
-    return Responses([text for part in parts for text in part.completions], **joined)
+        tensors[name] = torch.cat(columns)
+    return Responses([text for part in parts for text in part.completions], **tensors)
 
 
 def policy_outputs(
@@ -182,8 +200,7 @@ def policy_outputs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probabilities, values and entropies at every response token, (batch, response) each.
 
-    Args:
-        hidden: the policy's states that predict the tokens, (batch, response, hidden).
+    `hidden` are the policy's states that predict the tokens, (batch, response, hidden).
     """
     logits = shared.logits(hidden) / temperature
     with torch.no_grad():
@@ -191,18 +208,19 @@ def policy_outputs(
     return response_logprobs(logits, response_ids), shared.values(hidden), entropy
 
 
-def microbatches(prompts: Tensor, responses: Tensor, size: int | None) -> Iterator[tuple[Tensor, int]]:
-    """Rows of like length together, in parts of `size` (None: all).
+def microbatches(prompt_mask: Tensor, response_mask: Tensor, size: int | None) -> Iterator[tuple[Tensor, int]]:
+    """Rows of like length together, which saves padding.
 
     Args:
-        prompts: mask, (batch, prompt).
-        responses: mask, (batch, response).
+        prompt_mask: (batch, prompt).
+        response_mask: (batch, response).
+        size: rows of a microbatch; None: all.
 
     Yields:
         The rows' indices, and the width of the responses that holds all their tokens.
     """
-    lengths = prompts.sum(1) + responses.sum(1)
+    lengths = prompt_mask.sum(1) + response_mask.sum(1)
     for index in lengths.argsort(stable=True).split(size or max(1, len(lengths))):
         if not len(index):
             return
-        yield index, int(responses[index].sum(1).max())
+        yield index, int(response_mask[index].sum(1).max())

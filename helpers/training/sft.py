@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from datasets import Dataset
@@ -32,20 +31,34 @@ def train_sft(
     steps: int | None = None,
     output: Path | str | None = None,
     checkpoint: Checkpoint | None = None,
-) -> Iterator[dict[str, float]]:
+) -> Generator[dict[str, float], None, PeftModel]:
     """Train a LoRA adapter of the 4-bit base on the completions' tokens, given the prompts.
 
-    start: folder of an adapter to go on from; default: a new one.
-    stage, steps: default to the profile's. output: folder for the adapter, written whole at the end.
-    checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
-    (`checkpoints.resumable` says what that adds to the records).
-    Yields a record a step: step, loss (nats per completion token), token_accuracy, entropy (nats),
-    learning_rate, seconds. Returns the trained model. Stops when closed, and then writes no adapter. Seeds the
-    global random generators. Raises LabError for an empty set, and as `load_base`.
+    Seeds the global random generators. Stops when closed, and then writes no adapter.
+
+    Args:
+        profile: the base model and how it is trained.
+        demonstrations: prompts with the completions to imitate.
+        start: folder of an adapter to go on from; default: a new one.
+        seed: of a new adapter's first weights and of the order of the demonstrations.
+        stage: how to train; default: as the profile says.
+        steps: optimizer steps; default: the stage's.
+        output: folder for the adapter, written whole at the end.
+        checkpoint: where to keep the run's state, and to go on from; delete it when the model is stored
+            (`checkpoints.resumable` says what that adds to the records).
+
+    Yields:
+        A record a step: step, loss (nats per completion token), token_accuracy, entropy (nats), learning_rate, seconds.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        LabError: the set is empty; and as `load_base`.
     """
     if not demonstrations:
         raise LabError("there are no demonstrations to train on: give at least one")
-    stage = replace(stage or profile.sft, **({} if steps is None else {"steps": steps}))
+    stage = (stage or profile.sft).with_steps(steps)
     tokenizer = load_tokenizer(profile)
     dataset = sft_dataset(profile, tokenizer, demonstrations)
     set_seed(seed)

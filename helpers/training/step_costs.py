@@ -21,17 +21,17 @@ from .reward_model import new_reward_model, reward_dataset
 
 @dataclass(frozen=True)
 class StepCosts:
-    """trained: weights that train. weights, gradients, optimizer: bytes. seconds: of each measured step."""
+    """The costs of one model."""
 
-    trained: int
-    weights: int
+    trained: int  # weights that train
+    weights: int  # bytes, as are the next two
     gradients: int
     optimizer: int
-    seconds: list[float]
+    seconds: list[float]  # of each measured step
 
 
-class _Trainee:
-    """A reward model, its optimizer, and what its steps took."""
+class _TimedTraining:
+    """A reward model, its optimizer, and the seconds of its steps."""
 
     def __init__(self, profile: Profile, full: bool) -> None:
         self.model = new_reward_model(profile, full=full).train()
@@ -48,11 +48,11 @@ class _Trainee:
         self.seconds.append(time.perf_counter() - start)
 
     def costs(self) -> StepCosts:
-        states = chain.from_iterable(state.values() for state in self.optimizer.state.values())
+        states: Iterable[object] = chain.from_iterable(state.values() for state in self.optimizer.state.values())
         return StepCosts(
             trained=sum(p.numel() for p in self.trained),
             weights=weight_bytes(self.model),
-            gradients=_bytes(p.grad for p in self.trained),
+            gradients=_bytes(p.grad for p in self.trained if p.grad is not None),
             optimizer=_bytes(value for value in states if torch.is_tensor(value)),
             seconds=self.seconds[1:],
         )
@@ -61,22 +61,27 @@ class _Trainee:
 def step_costs(
     profiles: Sequence[tuple[Profile, bool]], pairs: Sequence[Preference], steps: int = 8
 ) -> list[StepCosts]:
-    """What a step costs with each profile, in float32; true beside it stands for full fine-tuning.
+    """What a step costs with each profile, in float32.
 
     The models take turns, each on the same batch, so that a busy machine slows all alike: compare the seconds of a step
-    with those of another model's same step. The first batch warms up and is not counted. pairs: at least `steps` + 1
-    batches. Activations are not counted in the bytes, nor the unpacked copies of `merged_lora`, which buy time.
+    with those of another model's same step. The first batch warms up and is not counted. Activations are not counted in
+    the bytes, nor the unpacked copies of `merged_lora`, which save time.
+
+    Args:
+        profiles: each with whether it is for full fine-tuning.
+        pairs: at least `steps` + 1 batches.
+        steps: measured steps.
     """
-    trainees = [_Trainee(profile, full) for profile, full in profiles]
+    trainings = [_TimedTraining(profile, full) for profile, full in profiles]
     profile = profiles[0][0]
     tokenizer, size = load_tokenizer(profile), profile.reward_model.micro_batch_size
     rows = reward_dataset(profile, tokenizer, pairs[: (steps + 1) * size])
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]
         ids, mask = pad_right(batch["chosen_ids"] + batch["rejected_ids"], tokenizer.pad_token_id, profile.device)
-        for trainee in trainees:
-            trainee.step(ids, mask)
-    return [trainee.costs() for trainee in trainees]
+        for training in trainings:
+            training.step(ids, mask)
+    return [training.costs() for training in trainings]
 
 
 def weight_bytes(model: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 
@@ -33,17 +33,22 @@ def train_ppo(
     distributed: Distributed = SINGLE_PROCESS,
     tokens: Tokens = Tokens(),
     optimizer: Callable[[SharedBase, float], Optimizer] = adamw,
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Train the policy of `shared` on `prompts`, a record an update; the policy changes in place.
 
     The caller may stop at any record.
 
     Args:
+        shared: the policy, its reference, the value head and the reward model.
+        prompts: the prompt set.
         reward: any function of (prompts, completions); None takes the reward adapter that `shared` was loaded with.
-        losses, tokens, optimizer: the functions of an update, to be replaced by one's own.
+        config: the settings.
+        losses: the mathematics of an update.
         checkpoint: where to keep the run's state, and to go on from; delete it when the policy is stored
             (`checkpoints.resumable` says what that adds to the records).
         distributed: the processes that share the work; all of them yield the same records.
+        tokens: how prompts are padded and responses masked.
+        optimizer: makes the optimizer, from `shared` and the learning rate.
 
     Yields:
         What `PPO.update` returns. With `config.watch`, "samples" are not of the rollout but of the same prompts at the
@@ -59,7 +64,7 @@ def train_ppo(
     if checkpoint:
         checkpoint = replace(checkpoint, writes=distributed.is_main_process)
 
-    def start(state: State | None) -> Iterator[dict]:
+    def start(state: State | None) -> Generator[dict, None, None]:
         watch = greedy_watcher(shared, ppo.reward, prompts[: config.watch], config.max_new_tokens)
         if state:
             ppo.load_state(state)
@@ -72,19 +77,23 @@ def train_ppo(
                 record["samples"] = watch() if due else []
             yield record
 
-    yield from checkpoints.resumable(start, ppo.state, checkpoint, checkpoint and _fingerprint(ppo, prompts, reward))
+    fingerprint = _fingerprint(ppo, prompts, reward) if checkpoint else {}
+    yield from checkpoints.resumable(start, ppo.state, checkpoint, fingerprint)
 
 
 def _fingerprint(ppo: PPO, prompts: Sequence[str], reward: Reward | None) -> checkpoints.Fingerprint:
-    """What decides a run's records. The policy's first weights are not in it: they are the reference's, or, where a run
-    was stopped and goes on in the same process, its last ones, which the checkpoint replaces."""
+    """What decides a run's records.
+
+    The policy's first weights are not in it: they are the reference's, or, where a run was stopped and goes on in the
+    same process, its last ones, which the checkpoint replaces.
+    """
     shared = ppo.shared
     return {
         "trainer": "PPO",
         **asdict(ppo.config),
         "profile": checkpoints.profile_digest(shared.profile),
         "base model, SFT or reward model": checkpoints.frozen_digest(shared),
-        "reward scale": checkpoints.digest([shared.score_mean, shared.score_std]),
+        "reward scale": checkpoints.digest([shared.reward_scale.mean, shared.reward_scale.std]),
         "prompts": checkpoints.digest(list(prompts)),
         "reward": checkpoints.code_digest(reward) if reward else "reward model",
         **{name: checkpoints.code_digest(function) for name, function in vars(ppo.losses).items()},

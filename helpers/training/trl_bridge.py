@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 from peft import PeftModel
+from torch import nn
 from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import PrinterCallback
 
@@ -39,17 +40,18 @@ class _Closed(BaseException):
 
 @dataclass
 class _Ended:
+    """What the work returned, or raised."""
+
     result: Any
     error: BaseException | None
 
 
-def stream(work: Callable[[Emit], Result]) -> Iterator[dict[str, float]]:
+def stream(work: Callable[[Emit], Result]) -> Generator[dict[str, float], None, Result]:
     """Run `work(emit)` in a thread, yield what it emits, and return what it returns.
 
-    The two threads take turns, as coroutines do: the work runs only while the consumer waits for the next
-    record, so what the consumer does in between (sampling, say) meets no race and cannot change the result.
-    Closing the generator raises inside the work's `emit` and waits for it to end. What the work raises is
-    raised here.
+    The two threads take turns, as coroutines do: the work runs only while the consumer waits for the next record, so
+    what the consumer does in between (sampling, say) meets no race and cannot change the result. Closing the generator
+    raises inside the work's `emit` and waits for it to end. What the work raises is raised here.
     """
     records: SimpleQueue = SimpleQueue()
     turns: SimpleQueue = SimpleQueue()  # True: go on; False: closed
@@ -91,21 +93,31 @@ def train(
     profile: Profile,
     stage: StageConfig,
     *,
-    model: PeftModel,
+    model: nn.Module,
     names: Mapping[str, str],
     seed: int,
     checkpoint: Checkpoint | None = None,
     options: Mapping[str, Any] = TOKENIZED,
     facts: Mapping[str, Any] = MappingProxyType({}),
     **arguments: Any,
-) -> Iterator[dict[str, float]]:
+) -> Generator[dict[str, float], None, None]:
     """Train `model`'s adapter with TRL's `trainer(args=config(...), **arguments)`, a record a step.
 
-    names: TRL's name of a metric -> its name in the records.
-    checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
-    options: of the `config`, beside those that follow from `profile` and `stage`.
-    facts: what else a run must have in common with its checkpoint.
-    arguments: `train_dataset` (by default tokenized, with a column "length"), `processing_class` and others.
+    Args:
+        trainer: TRL's trainer class.
+        config: its class of settings.
+        profile: the base model, and where it trains.
+        stage: how to train.
+        model: what to train.
+        names: TRL's name of a metric -> its name in the records.
+        seed: of the order of the rows.
+        checkpoint: where to keep the run's state and to go on from, see `checkpoints.resumable`.
+        options: of the `config`, beside those that follow from `profile` and `stage`.
+        facts: what else a run must have in common with its checkpoint.
+        **arguments: `train_dataset` (by default tokenized, with a column "length"), `processing_class` and others.
+
+    Yields:
+        A record a step: step, loss, the metrics of `names`, seconds.
     """
     on_gpu = profile.needs_gpu
     recorder = _Recorder(names)
@@ -141,9 +153,9 @@ def train(
                     parameter.data = before[name]
         running.remove_callback(PrinterCallback)
         recorder.begin(emit, state)
-        running.train(resume_from_checkpoint=state and _place(model, args, state))
+        running.train(resume_from_checkpoint=state and _resume_folder(model, args, state))
 
-    def start(state: State | None) -> Iterator[dict[str, float]]:
+    def start(state: State | None) -> Generator[dict[str, float], None, None]:
         if state:
             checkpoints.load_weights(model, state)
             if state.step >= stage.steps:  # else one step too many is taken
@@ -151,15 +163,17 @@ def train(
         with tempfile.TemporaryDirectory() as folder:
             yield from stream(lambda emit: work(emit, state, folder))
 
-    fingerprint = checkpoint and {
-        "trainer": trainer.__name__,
-        "seed": seed,
-        **asdict(stage),
-        "profile": checkpoints.profile_digest(profile),
-        "base model": checkpoints.frozen_digest(model),
-        "data": checkpoints.digest(arguments["train_dataset"].to_dict()),
-        **facts,
-    }
+    fingerprint: dict[str, Any] = {}
+    if checkpoint:
+        fingerprint = {
+            "trainer": trainer.__name__,
+            "seed": seed,
+            **asdict(stage),
+            "profile": checkpoints.profile_digest(profile),
+            "base model": checkpoints.frozen_digest(model),
+            "data": checkpoints.digest(arguments["train_dataset"].to_dict()),
+            **facts,
+        }
     yield from checkpoints.resumable(start, recorder.snapshot, checkpoint, fingerprint)
     model.eval()
 
@@ -174,13 +188,15 @@ class _Recorder(TrainerCallback):
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
-        self.trainer: dict[str, Any] | None = None  # model, optimizer and lr_scheduler, once it runs
+        self.trainer: dict[str, Any] = {}  # model, optimizer and lr_scheduler, once it runs
 
     def begin(self, emit: Emit, state: State | None) -> None:
-        self.emit, self.state, self.asked = emit, state, time.perf_counter()
+        """Get ready for a run: where its records go, and the state it goes on from."""
+        self.emit, self.state, self.started = emit, state, time.perf_counter()
 
     def snapshot(self) -> State | None:
-        if self.trainer is None:
+        """The state after the last record; None before the training begins."""
+        if not self.trainer:
             return None
         tensors, optimizer = checkpoints.optimizer_state(self.trainer["optimizer"])
         tensors |= checkpoints.weights(self.trainer["model"]) | checkpoints.random_state()
@@ -188,12 +204,12 @@ class _Recorder(TrainerCallback):
         facts = {"optimizer": optimizer, "schedule": schedule, "epoch_ended": self.epoch_ended}
         return State(self.step, tensors | {"random.epoch": self.epoch_random}, facts)
 
-    def on_train_begin(self, args, state, control, model, optimizer, lr_scheduler, **_) -> None:
+    def on_train_begin(self, args, state, control, **trainer) -> None:
         if self.state:
-            checkpoints.load_weights(model, self.state)
-            checkpoints.load_optimizer(optimizer, self.state.tensors, self.state.facts["optimizer"])
-            lr_scheduler.load_state_dict(self.state.facts["schedule"])
-        self.trainer = {"model": model, "optimizer": optimizer, "lr_scheduler": lr_scheduler}
+            checkpoints.load_weights(trainer["model"], self.state)
+            checkpoints.load_optimizer(trainer["optimizer"], self.state.tensors, self.state.facts["optimizer"])
+            trainer["lr_scheduler"].load_state_dict(self.state.facts["schedule"])
+        self.trainer = {name: trainer[name] for name in ("model", "optimizer", "lr_scheduler")}
 
     def on_epoch_begin(self, args, state, control, **_) -> None:
         """The order of the epoch's rows is drawn right after this."""
@@ -213,19 +229,19 @@ class _Recorder(TrainerCallback):
         if "loss" in logs:  # the last log is the run's summary
             self.step, self.epoch_ended = state.global_step, float(state.epoch).is_integer()
             record = {self.names[name]: float(logs[name]) for name in self.names}
-            seconds = time.perf_counter() - self.asked
+            seconds = time.perf_counter() - self.started
             self.emit({"step": self.step, "loss": float(logs["loss"]), **record, "seconds": seconds})
-            self.asked = time.perf_counter()
+            self.started = time.perf_counter()  # the consumer has asked for the next record
 
 
-def _place(model: PeftModel, args: Any, state: State) -> str:
-    """A folder, in the trainer's own, that tells it at which step it goes on; it insists on an adapter."""
+def _resume_folder(model: PeftModel, args: Any, state: State) -> str:
+    """A folder, in the trainer's own, that tells it at which step it goes on; the trainer needs an adapter there."""
     folder = Path(args.output_dir, "resumed")
     folder.mkdir()
     save_adapter(model, folder)
-    place = TrainerState(global_step=state.step, train_batch_size=args.per_device_train_batch_size)
-    place.compute_steps(args, args.max_steps)
-    place.save_to_json(str(folder / "trainer_state.json"))
+    resumed = TrainerState(global_step=state.step, train_batch_size=args.per_device_train_batch_size)
+    resumed.compute_steps(args, args.max_steps)
+    resumed.save_to_json(str(folder / "trainer_state.json"))
     return str(folder)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,29 +22,13 @@ from ..formulas.statistics import Interval
 from ..preferences import diagnostics
 from ..preferences.diagnostics import Diagnostics
 from .preferences import rates_figure
-from .style import COLORS, styled
+from .style import COLORS, styled, without_data
 from .text import as_html, as_label
 
 BINS = 40
 WORDS = 12  # of each side, in the figure
 
 # --- Figures for the labs -----------------------------------------------------
-
-
-def length_figure(found: Diagnostics) -> go.Figure:
-    """How much longer the chosen completion is than the rejected one, in words: a histogram of all pairs."""
-    middles, pairs, width = _binned(found.differences)
-    figure = go.Figure()
-    for name, side, pattern in (("chosen is longer", middles > 0, ""), ("chosen is not longer", middles <= 0, "/")):
-        figure.add_bar(
-            x=middles[side],
-            y=pairs[side],
-            width=width,
-            name=name,
-            marker={"color": COLORS["chosen" if not pattern else "rejected"], "pattern_shape": pattern},
-            hovertemplate="about %{x:+.0f} words: %{y} pairs<extra></extra>",
-        )
-    return styled(figure, _length_title(found), "words of the chosen minus words of the rejected completion", "pairs")
 
 
 def judges_figure(found: Diagnostics) -> go.Figure:
@@ -54,7 +39,7 @@ def judges_figure(found: Diagnostics) -> go.Figure:
 
 
 def words_figure(found: Diagnostics) -> go.Figure:
-    """z of the words that tell chosen from rejected texts; between the dashed lines chance is enough."""
+    """Z of the words that tell chosen from rejected texts; between the dashed lines chance is enough."""
     words = _both_ends(found.words)
     if words.empty:
         return _empty(_words_title(found), "z of the log-odds")
@@ -79,26 +64,6 @@ def words_figure(found: Diagnostics) -> go.Figure:
     return figure.update_layout(margin={"t": 110})
 
 
-def troubles_figure(found: Diagnostics) -> go.Figure:
-    """The share of rows (or prompts) with each thing that may be wrong."""
-    table = troubles(found)
-    figure = go.Figure(
-        go.Bar(
-            x=table["share"].round(5),
-            y=table["what"],
-            orientation="h",
-            marker={"color": COLORS["rejected"]},
-            text=[f"{n:,}" for n in table["n"]],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
-        )
-    )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(tickformat=".1%", range=[0, max(0.01, 1.15 * float(table["share"].max()))])
-    return styled(figure, _troubles_title(found), "share", "")
-
-
 def overview(found: Diagnostics) -> HTML:
     """For a notebook: what to know before training on the set, and the tables of lengths, repeats and leaks."""
     tables = _table(found.lengths, "Words") + _table(found.repeats, REPEATS) + _table(found.leaks, LEAKS)
@@ -107,12 +72,13 @@ def overview(found: Diagnostics) -> HTML:
 
 def troubles(found: Diagnostics) -> pd.DataFrame:
     """How many rows, prompts or pairs have each thing that may be wrong: columns what, n, share."""
-    repeats = found.repeats
+    repeats: Mapping[Any, Mapping[Any, Any]] = found.repeats.to_dict("index")
+    prompts, completions = repeats["prompts"], repeats["completions"]
     rows = [
         ("rows that contradict another", found.contradicting, found.n),
-        ("rows that repeat another", repeats.loc["pairs", "words"], found.n),
-        ("prompts near another", repeats.loc["prompts", "near"], repeats.loc["prompts", "n_near"]),
-        ("completions near another", repeats.loc["completions", "near"], repeats.loc["completions", "n_near"]),
+        ("rows that repeat another", repeats["pairs"]["words"], found.n),
+        ("prompts near another", prompts["near"], prompts["n_near"]),
+        ("completions near another", completions["near"], completions["n_near"]),
         ("pairs of near twins", round(found.twins * found.sampled), found.sampled),
     ]
     rows += [(f"prompts of {name}", leak["near"], leak["n_near"]) for name, leak in found.leaks.iterrows()]
@@ -141,7 +107,7 @@ def _words_title(found: Diagnostics) -> str:
     clear = found.words[found.words["z"].abs() > found.z_limit]
     if clear.empty:
         return f"None of {found.n_words:,} words tells chosen from rejected beyond chance"
-    best = clear.loc[clear["z"].abs().idxmax()]
+    best = clear.iloc[clear["z"].abs().argmax()]
     side = "chosen" if best["z"] > 0 else "rejected"
     return f'"{best["word"]}" says most: {side}. {len(clear)} of the words shown are beyond chance'
 
@@ -150,7 +116,7 @@ def _troubles_title(found: Diagnostics) -> str:
     table = troubles(found)
     if not table["n"].any():
         return "Nothing repeats, contradicts or leaks"
-    worst = table.loc[table["share"].idxmax()]
+    worst = table.iloc[table["share"].argmax()]
     return f"Most frequent: {worst['what']}, {worst['share']:.1%}"
 
 
@@ -253,7 +219,7 @@ def _list(lines: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{as_html(diagnostics.printable(line))}</li>' for line in lines)}</ul>"
 
 
-def _row(row: dict) -> str:
+def _row(row: Mapping[Any, Any]) -> str:
     about = "; ".join(f"{name} {row[name]}" for name in ("id", "where", "split", "annotator", "source") if row[name])
     texts = "".join(
         f'<p>{part}</p><div class="text {part}">{_shown(row[part])}</div>' for part in ("prompt", "chosen", "rejected")
@@ -263,7 +229,7 @@ def _row(row: dict) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text of the set; of what no page can show, such as \\x00, the code."""
+    r"""A text of the set; of what no page can show, such as \x00, the code."""
     return as_html("".join(c if c >= " " or c in "\n\t" else f"\\x{ord(c):02x}" for c in text))
 
 
@@ -278,7 +244,7 @@ def _table(table: pd.DataFrame, caption: str, index: bool = True) -> str:
     return f'<p>{as_html(caption)}:</p><div class="wide"><table><tr>{head}</tr>{cells}</table></div>'
 
 
-def _cell(value) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, (int, np.integer)):
         return f"{value:,}"
     if isinstance(value, (float, np.floating)):
@@ -358,7 +324,10 @@ def _dots(found: Diagnostics) -> str:
     if words.empty:
         return ""
     reach = max(float(words["z"].abs().max()), found.z_limit) * 1.05
-    at = lambda z: NAMES + PLOT * (z + reach) / (2 * reach)  # noqa: E731
+
+    def at(z: float) -> float:
+        return NAMES + PLOT * (z + reach) / (2 * reach)
+
     height = LINE * len(words)
     shapes = [_line(at(z), 0, at(z), height, "limit") for z in (-found.z_limit, 0, found.z_limit)]
     for number, row in enumerate(words.to_dict("records")):
@@ -387,14 +356,11 @@ def _binned(differences: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, float]:
     order = np.argsort(size, kind="stable")
     reach = max(1, int(size[order][np.searchsorted(np.cumsum(pairs[order]), 0.98 * total)]))
     width = max(1, -(-reach // (BINS // 2)))
-    number = np.ceil(np.clip(words, -reach, reach) / width).astype(
-        int
-    )  # (number - 1) * width < words <= number * width
+    # (number - 1) * width < words <= number * width
+    number = np.ceil(np.clip(words, -reach, reach) / width).astype(int)
     bins = np.arange(number.min(), number.max() + 1)
     return (bins - 0.5) * width, np.bincount(number - bins[0], weights=pairs, minlength=len(bins)), float(width)
 
 
 def _empty(title: str, x: str) -> go.Figure:
-    figure = styled(go.Figure(), title, x, "")
-    figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text="too few pairs", showarrow=False)
-    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    return without_data(styled(go.Figure(), title, x, ""), "too few pairs")

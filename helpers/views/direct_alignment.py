@@ -1,4 +1,4 @@
-"""Figures of lab 06: ways to use the same labels, on one plane; teachers and their pupils; mixtures of adapters."""
+"""Figures of lab 06: ways to use the same labels, on one plane; labelers and their policies; mixtures of adapters."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,27 +8,21 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .card import GRAY, INK
 from .overoptimization import DISTANCE
-from .style import PALETTE, error_bars, styled
+from .style import GRAY, INK, MARKS, PALETTE, error_bars, styled
 from .text import as_label
-
-MARKS = (  # color, dash and symbol: no two alike, in gray print either
-    (INK[0], "solid", "circle"),
-    (INK[1], "dash", "square"),
-    (INK[2], "dot", "diamond"),
-    (INK[3], "dashdot", "triangle-up"),
-    (INK[4], "longdash", "x"),
-    ("#117733", "longdashdot", "star"),
-    ("#332288", "dot", "cross"),
-    ("#B8860B", "solid", "triangle-down"),
-)
 
 
 def optimal_policy_figure(
     tables: Mapping[float, Sequence[float]], reference: Sequence[float], names: Sequence[str]
 ) -> go.Figure:
-    """How likely each completion is under the best policy of each KL coefficient (its key), and under the reference."""
+    """How likely each completion is under the reference, and under the optimal policy of each KL coefficient.
+
+    Args:
+        tables: Beta -> probability of each completion under its optimal policy.
+        reference: Probability of each completion under the reference.
+        names: What each completion is called.
+    """
     figure = go.Figure()
     bars = {"reference": reference} | {f"beta {beta:g}": row for beta, row in tables.items()}
     for place, (name, row) in enumerate(bars.items()):
@@ -42,8 +36,12 @@ def optimal_policy_figure(
 
 
 def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
-    """Gain in gold reward against the distance from the SFT policy, a line for each way; the 95 % interval of its last
-    point. curves: columns curve, at, d, measure, estimate, low, high."""
+    """Gain in gold reward against the distance from the SFT policy, a line for each way; its last point's interval.
+
+    Args:
+        curves: Columns curve, at, d, measure, estimate, low, high (of 95 %).
+        title: The finding.
+    """
     figure = go.Figure()
     gold = curves[curves["measure"] == "gold"]
     for (name, rows), (ink, dash, symbol) in zip(gold.groupby("curve", sort=False), MARKS, strict=False):
@@ -54,7 +52,7 @@ def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
         )  # fmt: skip
         figure.add_scatter(
             x=rows["d"].round(3), y=rows["estimate"].round(3), customdata=rows["at"].map(as_label),
-            name=escape(name), mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},
+            name=escape(str(name)), mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},
             marker={"color": ink, "symbol": symbol, "size": 8},
             hovertemplate="%{fullData.name}, %{customdata}<br>d = %{x:.2f}, gain %{y:.2f}<extra></extra>",
         )  # fmt: skip
@@ -65,7 +63,9 @@ def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
 def teachers_figure(table: pd.DataFrame, title: str) -> go.Figure:
     """What a policy gains against how often its teacher agrees with people: a point with both intervals each.
 
-    table: a row for each teacher (its index) with agreement, gain, and the limits agreement_low ... gain_high.
+    Args:
+        table: A row for each teacher (its index) with agreement, gain, and the limits agreement_low ... gain_high.
+        title: The finding.
     """
     figure = go.Figure()
     for (name, row), (ink, _, symbol) in zip(table.iterrows(), MARKS, strict=False):
@@ -84,7 +84,12 @@ def teachers_figure(table: pd.DataFrame, title: str) -> go.Figure:
 
 
 def mixing_figure(table: pd.DataFrame, title: str) -> go.Figure:
-    """Gold reward, and KL, of mixtures (1 - share) SFT + share PPO; columns share, estimate, low, high, kl."""
+    """Gold reward, and KL, of mixtures (1 - share) SFT + share PPO.
+
+    Args:
+        table: Columns share, estimate, low, high (of the gold reward), kl.
+        title: The finding.
+    """
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     figure.add_scatter(
         x=table["share"], y=table["estimate"].round(3), error_y=error_bars(table), mode="lines+markers",

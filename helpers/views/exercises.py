@@ -6,7 +6,7 @@ They show plain data and call back with what was chosen; they know of no exercis
 from collections.abc import Callable, Sequence
 from html import escape
 
-from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox
+from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox, Widget
 
 from .text import as_html
 
@@ -23,14 +23,14 @@ CODE = (
 
 
 class Panel(VBox):
-    """A box that says, where widgets cannot be drawn (on a stored page, say), what it would show."""
+    """A box of widgets; `text` stands in for it where widgets cannot be drawn, as on a stored page."""
 
-    def __init__(self, children: Sequence, says: str) -> None:
-        self._says = says
+    def __init__(self, children: Sequence[Widget], text: str) -> None:
+        self._as_text = text
         super().__init__(children)
 
     def __repr__(self) -> str:
-        return self._says
+        return self._as_text
 
 
 def _text(words: str, style: str = TEXT) -> str:
@@ -56,7 +56,11 @@ class VerdictView:
 class HelpView:
     """Buttons that open one hint at a time, and the solution.
 
-    opened: how many hints are open already; on_open("hint" or "solution") is called for each that is opened.
+    Args:
+        hints: In the order in which they open.
+        solution: Code.
+        opened: How many hints are open already.
+        on_open: Called with "hint" or "solution" for each that is opened.
     """
 
     def __init__(
@@ -101,18 +105,25 @@ class HelpView:
 
 
 class ChoiceView:
-    """A question with a button for each answer: (text, what to say to it). The last choice stays marked."""
+    """A question with a button for each answer. The last choice stays marked.
+
+    Args:
+        question: Its text.
+        answers: (text, the response to it) of each.
+        chosen: The answer that was chosen before.
+        on_choose: Called with the text of each answer that is chosen.
+    """
 
     def __init__(
         self,
-        asks: str,
+        question: str,
         answers: Sequence[tuple[str, str]],
         *,
         chosen: str | None = None,
         on_choose: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.answers, self.chosen, self.on_choose = dict(answers), chosen, on_choose
-        self._said = HTML()
+        self._response = HTML()
         layout = Layout(width="auto", max_width="60em", height="auto")
         self._buttons = {text: Button(layout=layout) for text in self.answers}
         for text, button in self._buttons.items():
@@ -121,8 +132,8 @@ class ChoiceView:
             button.add_class("rlhf-choice")
             button.on_click(lambda _, text=text: self.choose(text))
         self.widget = Panel(
-            [HTML(WRAP + _text(asks)), VBox(list(self._buttons.values())), self._said],
-            f"{asks} (run this cell to answer)",
+            [HTML(WRAP + _text(question)), VBox(list(self._buttons.values())), self._response],
+            f"{question} (run this cell to answer)",
         )
         self._draw()
 
@@ -135,7 +146,8 @@ class ChoiceView:
     def _draw(self) -> None:
         for text, button in self._buttons.items():
             button.description = f"{'●' if text == self.chosen else '○'} {text}"
-        self._said.value = _text(self.answers[self.chosen], CARD) if self.chosen in self.answers else ""
+        response = self.answers.get(self.chosen) if self.chosen is not None else None
+        self._response.value = _text(response, CARD) if response is not None else ""
 
 
 # Long answers wrap instead of being cut.
@@ -143,11 +155,19 @@ WRAP = "<style>.rlhf-choice{white-space:normal;text-align:left;line-height:1.4;p
 
 
 class SliderView:
-    """A question answered by a number on a slider, kept when the button is pressed. scale: lowest, highest, step."""
+    """A question answered by a number on a slider, kept when the button is pressed.
+
+    Args:
+        question: Its text.
+        scale: Lowest number, highest, step.
+        unit: What follows the number.
+        chosen: The number that was kept before.
+        on_choose: Called with each number that is kept.
+    """
 
     def __init__(
         self,
-        asks: str,
+        question: str,
         scale: tuple[float, float, float],
         unit: str = "",
         *,
@@ -162,9 +182,10 @@ class SliderView:
         )
         self._button = Button(description="Keep my prediction", layout=Layout(width="auto"))
         self._button.on_click(lambda _: self.choose())
-        self._said = HTML()
+        self._response = HTML()
         self.widget = Panel(
-            [HTML(_text(asks)), HBox([self.slider, self._button]), self._said], f"{asks} (run this cell to answer)"
+            [HTML(_text(question)), HBox([self.slider, self._button]), self._response],
+            f"{question} (run this cell to answer)",
         )
         self._draw()
 
@@ -176,11 +197,11 @@ class SliderView:
 
     def _draw(self) -> None:
         kept = f"Kept: {self.chosen:g}{self.unit}. Now run the cells below." if self.chosen is not None else ""
-        self._said.value = _text(kept, CARD) if kept else ""
+        self._response.value = _text(kept, CARD) if kept else ""
 
 
 class RevealView:
-    """What came of a prediction; right: None where there was none."""
+    """What came of a prediction; `right` is None where there was none."""
 
     def __init__(self, sentence: str, right: bool | None) -> None:
         sign = {None: "○", True: "✓", False: "✗"}[right]
@@ -190,7 +211,7 @@ class RevealView:
 
 
 class ProgressView:
-    """A table of what is done: rows of (sign, what, state, help that was taken)."""
+    """A table of what is done: `rows` are (sign, what, state, help that was taken)."""
 
     def __init__(self, title: str, rows: Sequence[tuple[str, str, str, str]]) -> None:
         wide, narrow = (f"text-align:left;padding:2px 10px;white-space:{space}" for space in ("normal", "nowrap"))

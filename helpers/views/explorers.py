@@ -4,94 +4,71 @@ Each explorer has a pure function from the knobs' values to a figure, whose titl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import torch
+from numpy.typing import ArrayLike
 
 from ..formulas import objectives
-from .card import GRAY, INK, LABELED, Card, explorer, framed, slider, visible
-from .live import series
-from .style import error_bars
+from .card import Card
+from .chart import Chart, framed
+from .run_curves import series
+from .style import GRAY, INK, error_bars, padded_range
 from .text import as_label
 
 SKY = "#88CCEE"  # for areas; too light for lines
-
-# --- Bradley-Terry ------------------------------------------------------------
-
-GAPS = np.linspace(-6, 6, 61)
+# Options of a control: its label is as long as it needs.
+LABELED: dict[str, Any] = {"style": {"description_width": "190px"}, "layout": {"width": "min(560px, 98%)"}}
 
 
-def bradley_terry_figure(gap: float, margin: float = 0.0) -> go.Figure:
-    """Probability, loss and pull (size of the loss's gradient) of a pair against the gap of its scores."""
-    figure = go.Figure()
-    losses, pulls = _pair_losses(GAPS, margin)
-    (loss,), (pull,) = _pair_losses([gap], margin)
-    chances, (chance,) = _chance(GAPS), _chance(np.array([gap]))
-    for place, (name, curve, value, axis, where) in enumerate(
-        (
-            ("P(chosen preferred)", chances, chance, "", "top left"),
-            ("pull on each score", pulls, pull, "", "bottom left"),
-            ("loss, nats", losses, loss, "2", "top right"),
-        )
-    ):
-        axes = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
-        ink, dash = INK[place], ("solid", "dot", "dash")[place]
-        figure.add_scatter(
-            x=GAPS.round(2), y=curve.round(4), name=name, mode="lines", line={"color": ink, "dash": dash, "width": 3},
-            **axes,
-        )  # fmt: skip
-        figure.add_scatter(
-            x=[gap], y=[round(value, 4)], name=name, mode="markers+text", text=[f"{value:.2f}"], showlegend=False,
-            textposition=where, textfont_color=ink, **axes,
-            marker={"color": ink, "symbol": ("circle", "diamond", "square")[place], "size": 11},
-        )  # fmt: skip
-    asked = f" (with a margin of {margin:.1f})" if margin else ""
-    title = f"At a gap of {gap:+.1f} the chosen text wins {chance:.0%}; loss {loss:.2f}, pull {pull:.2f}{asked}"
-    framed(figure, title, "r(chosen) - r(rejected)", "probability; pull", 400)
-    return figure.update_layout(
-        xaxis={"domain": [0, 0.44], "range": [-6.2, 6.2]},
-        yaxis={"range": [-0.12, 1.15], "tickvals": [0, 0.25, 0.5, 0.75, 1]},
-        xaxis2={"domain": [0.57, 1], "range": [-6.2, 6.2], "anchor": "y2", "title": "r(chosen) - r(rejected)"},
-        yaxis2={"range": [-0.9, 9.4], "anchor": "x2", "title": "loss, nats"},
+def explorer(name: str, draw: Callable[..., go.Figure], **knobs: widgets.Widget) -> Card:
+    """Sliders over a figure.
+
+    Args:
+        name: The card's name, for screen readers.
+        draw: Makes the figure, `framed`, from the values of the knobs, which are its keyword arguments. The title says
+            what is seen at these values.
+        **knobs: The controls, from the top; each has a `value`.
+    """
+
+    def draw_now() -> go.Figure:
+        return draw(**{key: knob.value for key, knob in knobs.items()})
+
+    start = draw_now()
+    chart = Chart(start)
+    text = f"{chart.title}. Run this cell to move the sliders."
+
+    def redraw(_: object) -> None:
+        chart.show(draw_now())
+        card.announce(chart.title)
+
+    for knob in knobs.values():
+        knob.observe(redraw, "value")
+    card = Card(name, [*knobs.values(), chart], lambda: text, lambda: start)
+    return card
+
+
+def slider(symbol: str, value: float, low: float, high: float, step: float, form: str = ".2f") -> widgets.FloatSlider:
+    """A slider for a number from `low` to `high`, labeled with its symbol; `form` is d3's format of the number."""
+    return widgets.FloatSlider(
+        value=value, min=low, max=high, step=step, description=symbol, readout_format=form, **LABELED
     )
-
-
-def bradley_terry_explorer() -> Card:
-    """The gap of two scores, and Llama 2's margin, against probability, loss and gradient of a pair."""
-    return explorer(
-        "Bradley-Terry explorer",
-        bradley_terry_figure,
-        gap=slider("r(chosen) - r(rejected)", 1.0, -6, 6, 0.1, "+.1f"),
-        margin=slider("m (margin of the loss)", 0.0, 0, 3, 0.1, ".1f"),
-    )
-
-
-def _chance(gaps: np.ndarray) -> np.ndarray:
-    gap = torch.as_tensor(gaps)
-    return objectives.bradley_terry_probability(gap, torch.zeros_like(gap)).numpy()
-
-
-def _pair_losses(gaps: Sequence[float], margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Loss of each pair, and the size of its gradient with respect to a score."""
-    chosen = torch.tensor(gaps, dtype=torch.double, requires_grad=True)
-    zero = torch.zeros(1, dtype=torch.double)
-    pairs = [objectives.margin_loss(one.reshape(1), zero, zero + margin) for one in chosen]
-    losses = torch.stack(pairs)
-    (gradient,) = torch.autograd.grad(losses.sum(), chosen)
-    return losses.detach().numpy(), gradient.abs().numpy()
 
 
 # --- Labels -------------------------------------------------------------------
 
 
 def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -> go.Figure:
-    """Accuracy on held-out pairs against the number of labels; each judge's table has labels, estimate, low, high.
+    """Accuracy on held-out pairs against the number of labels.
 
-    best: the accuracy that nobody can beat, as a dashed line.
+    Args:
+        tables: Judge -> table with the columns labels, estimate, low, high.
+        best: The accuracy that nobody can beat, as a dashed line.
+        title: The finding.
     """
     figure = go.Figure()
     for place, (name, rows) in enumerate(tables.items()):
@@ -113,7 +90,11 @@ def noise_explorer(
 ) -> Card:
     """The share of wrong labels, against the accuracy of a judge that is trained anew for each.
 
-    trained: noise -> rows with labels, estimate, low, high. recorded: the same of the reward models without noise.
+    Args:
+        trained: Share of wrong labels -> table with the columns labels, estimate, low, high.
+        recorded: The same table of the reward models without noise.
+        best: The accuracy that nobody can beat.
+        name: The judge's.
     """
 
     def figure(noise: float) -> go.Figure:
@@ -137,7 +118,7 @@ def clip_figure(clip: float, advantage: float, ratio: float) -> go.Figure:
     """PPO's objective of one token against the ratio policy / old policy, with and without the clip."""
     figure = go.Figure()
     objective, _ = _token_objective(RATIOS, advantage, clip)
-    (here,), (slope,) = _token_objective([ratio], advantage, clip)
+    (worth,), (slope,) = _token_objective([ratio], advantage, clip)
     slope = slope + 0.0  # no minus zero
     figure.add_scatter(
         x=RATIOS.round(2), y=(RATIOS * advantage).round(4), name="without the clip: ratio x A", mode="lines",
@@ -148,14 +129,16 @@ def clip_figure(clip: float, advantage: float, ratio: float) -> go.Figure:
         line={"color": INK[0], "width": 4},
     )  # fmt: skip
     figure.add_scatter(
-        x=[ratio], y=[round(here, 4)], name="this token", mode="markers",
+        x=[ratio], y=[round(worth, 4)], name="this token", mode="markers",
         marker={"color": INK[2], "size": 13, "symbol": "diamond"},
     )  # fmt: skip
     figure.add_vrect(x0=1 - clip, x1=1 + clip, fillcolor=GRAY, opacity=0.15, line_width=0)
     figure.add_vline(x=1, line={"dash": "dot", "color": GRAY})
     # exactly 0 where the clip cuts the token off, and A elsewhere
-    felt = "clipped: it gets no gradient" if advantage and not slope else f"its gradient is {slope:+.2f}"
-    title = f"A = {advantage:+.1f}, clip = {clip:.2f}: at a ratio of {ratio:.2f} the token is worth {here:+.2f}; {felt}"
+    effect = "clipped: it gets no gradient" if advantage and not slope else f"its gradient is {slope:+.2f}"
+    title = (
+        f"A = {advantage:+.1f}, clip = {clip:.2f}: at a ratio of {ratio:.2f} the token is worth {worth:+.2f}; {effect}"
+    )
     framed(figure, title, "ratio policy / old policy", "objective of one token", 400)
     return figure.update_xaxes(range=[0.15, 1.85]).update_yaxes(range=[-2.9, 2.9])
 
@@ -171,7 +154,7 @@ def clip_explorer() -> Card:
     )
 
 
-def _token_objective(ratios: Sequence[float], advantage: float, clip: float) -> tuple[np.ndarray, np.ndarray]:
+def _token_objective(ratios: ArrayLike, advantage: float, clip: float) -> tuple[np.ndarray, np.ndarray]:
     """Objective of a token at each ratio, and its derivative with respect to the ratio."""
     ratio = torch.tensor(ratios, dtype=torch.double, requires_grad=True)
     one = torch.ones(1, 1, dtype=torch.double)  # a batch of one response with one token
@@ -187,7 +170,9 @@ def _token_objective(ratios: Sequence[float], advantage: float, clip: float) -> 
 def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> go.Figure:
     """Reward of recorded runs with several KL coefficients: over the updates, and against KL; one run stands out.
 
-    recordings: beta -> records with reward, kl and, if the gold reward was measured, gold.
+    Args:
+        recordings: Beta -> records with reward, kl and, if the gold reward was measured, gold.
+        beta: That of the run that stands out.
     """
     figure = go.Figure()
     gold = series(recordings[beta], "gold")
@@ -199,9 +184,9 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
     ):
         figure.add_scatter(x=x, y=y, name=name, mode="lines", line={"color": ink, "dash": dash, "width": 3})
     right = {"xaxis": "x2", "yaxis": "y2", "showlegend": False}
-    for other, its in paths.items():
+    for other, run in paths.items():
         figure.add_scatter(
-            x=its["kl"], y=its["reward"], mode="lines", line={"color": "#bbb", "width": 2}, name=f"beta = {other:g}",
+            x=run["kl"], y=run["reward"], mode="lines", line={"color": "#bbb", "width": 2}, name=f"beta = {other:g}",
             **right,
         )  # fmt: skip
     figure.add_scatter(
@@ -212,7 +197,7 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
         line={"color": INK[0], "width": 3},
         **right,
     )
-    ends = pd.DataFrame([its.iloc[-1] for its in paths.values()])
+    ends = pd.DataFrame([run.iloc[-1] for run in paths.values()])
     figure.add_scatter(
         x=ends["kl"], y=ends["reward"], mode="markers+text", text=[f"{other:g}" for other in paths], name="end",
         textposition=[("top center", "bottom center")[n % 2] for n in range(len(paths))], cliponaxis=False, **right,
@@ -229,12 +214,17 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
         title += f"; gold {gold['mean'].iloc[0]:+.2f} to {gold['mean'].iloc[-1]:+.2f}"
     framed(figure, title, "update", "reward, mean of 5", 420)
     golds = [series(records, "gold")["mean"] for records in recordings.values()]
-    kls, rewards = (pd.concat([its[name] for its in paths.values()]) for name in ("kl", "reward"))
+    kls, rewards = (pd.concat([run[name] for run in paths.values()]) for name in ("kl", "reward"))
     return figure.update_layout(
-        xaxis={"domain": [0, 0.44], "range": [0, max(its.index[-1] for its in paths.values()) + 1]},
-        yaxis={"range": _range(pd.concat([rewards, *golds]))},
-        xaxis2={"domain": [0.56, 1], "anchor": "y2", "title": "KL to the reference, nats", "range": _range(kls)},
-        yaxis2={"anchor": "x2", "title": "proxy reward, mean of 5", "range": _range(rewards)},
+        xaxis={"domain": [0, 0.44], "range": [0, max(run.index[-1] for run in paths.values()) + 1]},
+        yaxis={"range": padded_range(pd.concat([rewards, *golds]), 0.08)},
+        xaxis2={
+            "domain": [0.56, 1],
+            "anchor": "y2",
+            "title": "KL to the reference, nats",
+            "range": padded_range(kls, 0.08),
+        },
+        yaxis2={"anchor": "x2", "title": "proxy reward, mean of 5", "range": padded_range(rewards, 0.08)},
     )
 
 
@@ -250,73 +240,6 @@ def beta_explorer(recordings: Mapping[float, Sequence[Mapping]]) -> Card:
 def _path(records: Sequence[Mapping]) -> pd.DataFrame:
     """Reward and KL of a run, each the mean of 5 updates; index step."""
     return pd.DataFrame({name: series(records, name).set_index("step")["mean"] for name in ("kl", "reward")}).dropna()
-
-
-def _range(values: pd.Series) -> list[float]:
-    margin = 0.08 * ((values.max() - values.min()) or 1)
-    return [round(values.min() - margin, 4), round(values.max() + margin, 4)]
-
-
-# --- Temperature and top-p ----------------------------------------------------
-
-
-def decoded(logits: Sequence[float], temperature: float, top_p: float) -> pd.DataFrame:
-    """A next-token distribution by falling probability; columns index, probability (at the temperature), kept, sampled.
-
-    kept: the fewest tokens whose probabilities sum to `top_p` or more (nucleus sampling, Holtzman et al. 2020).
-    sampled: the probability with which a token is drawn in the end.
-    """
-    probability = objectives.temperature_probabilities(torch.tensor(logits, dtype=torch.float64), temperature)
-    sampled = objectives.top_p(probability, top_p)
-    order = probability.argsort(descending=True, stable=True).numpy()
-    columns = {"probability": probability.numpy(), "kept": (sampled > 0).numpy(), "sampled": sampled.numpy()}
-    return pd.DataFrame({"index": order} | {name: column[order] for name, column in columns.items()})
-
-
-def decoding_figure(
-    tokens: Sequence[str], logits: Sequence[float], temperature: float, top_p: float, shown: int = 16
-) -> go.Figure:
-    """The likeliest tokens at a temperature, those that top-p cuts, and with what probability the rest is drawn."""
-    frame = decoded(logits, temperature, top_p)
-    top, rest = frame.head(shown), frame.iloc[shown:]
-    names = [f"{place + 1}. {escape(visible(tokens[i], 16), quote=False)}" for place, i in enumerate(top["index"])]
-    columns = {"sampled": top["sampled"], "cut": top["probability"].where(~top["kept"], 0.0), "all": top["probability"]}
-    bars = pd.DataFrame(columns)
-    if len(rest):
-        names.append(f"the other {len(rest):,}")
-        bars.loc[shown] = rest["sampled"].sum(), rest["probability"][~rest["kept"]].sum(), rest["probability"].sum()
-    bars = bars.round(4)
-    x = list(range(len(bars)))
-    filled = {"color": SKY, "line": {"color": INK[0], "width": 1}}
-    hatched = {"color": "white", "line": {"color": INK[3], "width": 1}, "pattern": {"shape": "/", "fgcolor": INK[3]}}
-    figure = go.Figure()
-    figure.add_bar(x=x, y=bars["sampled"], name="drawn with", marker=filled, hovertemplate="%{y:.1%}")
-    figure.add_bar(x=x, y=bars["cut"], name="cut by p", marker=hatched, hovertemplate="%{y:.1%}")
-    figure.add_scatter(
-        x=x, y=bars["all"], name="probability at T", mode="markers", hovertemplate="%{y:.1%}",
-        marker={"symbol": "line-ew-open", "size": 14, "color": "#000", "line_width": 2},
-    )  # fmt: skip
-    kept = int(frame["kept"].sum())
-    best = visible(tokens[frame["index"][0]], 16)
-    title = (
-        f"T = {temperature:.2f}, p = {top_p:.2f}: {kept:,} of {len(frame):,} tokens stay; "
-        f"{best} is drawn {frame['sampled'][0]:.0%} of the time"
-    )
-    framed(figure, title, "", "probability", 420)
-    figure.update_layout(barmode="stack", hovermode="x unified")
-    figure.update_xaxes(tickvals=x, ticktext=names, tickangle=-50)
-    return figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-
-
-def decoding_explorer(tokens: Sequence[str], logits: Sequence[float]) -> Card:
-    """Temperature and top-p against one next-token distribution. tokens: the text of each logit's token."""
-    logits = np.asarray(torch.as_tensor(logits).detach().float().cpu(), dtype=float).ravel()
-    return explorer(
-        "Decoding explorer",
-        lambda temperature, top_p: decoding_figure(tokens, logits, temperature, top_p),
-        temperature=slider("T (temperature)", 1.0, 0.1, 3, 0.05),
-        top_p=slider("p (top-p)", 0.9, 0.05, 1, 0.05),
-    )
 
 
 # --- NF4 ----------------------------------------------------------------------
@@ -338,11 +261,18 @@ def relative_error(weights: np.ndarray, quantized: np.ndarray) -> float:
 
 
 def nf4_figure(
-    weights: np.ndarray, levels: Sequence[float], errors: Mapping[int, tuple[float, float]], block_size: int
+    weights: np.ndarray,
+    levels: Sequence[float] | np.ndarray,
+    errors: Mapping[int, tuple[float, float]],
+    block_size: int,
 ) -> go.Figure:
     """Histogram of the weights over the largest of their block with both 4-bit grids, and the error by block size.
 
-    weights: (n,). levels: NF4's 16. errors: block size -> (NF4's, the even grid's) relative error.
+    Args:
+        weights: (n,).
+        levels: NF4's 16, between -1 and 1.
+        errors: Block size -> relative error on (NF4's, the even) grid.
+        block_size: That of the histogram; a key of `errors`.
     """
     normed, _ = _normed(weights, block_size)
     counts, edges = np.histogram(normed, np.linspace(-1, 1, 81))
@@ -390,17 +320,20 @@ def nf4_figure(
     )
 
 
-def nf4_explorer(weights: object, quantize: Callable[[torch.Tensor, int], object], levels: Sequence[float]) -> Card:
+def nf4_explorer(weights: object, quantize: Callable[[torch.Tensor, int], object], levels: object) -> Card:
     """The block size of 4-bit weights against their error, on NF4's grid and on an even one.
 
-    weights: any shape. quantize(weights (n,), block size): the weights after NF4, back in full precision; n is a
-    multiple of every block size that is offered. levels: NF4's 16, between -1 and 1.
+    Args:
+        weights: An array or a tensor of any shape.
+        quantize: Makes, of weights (n,) and a block size, the weights after NF4, back in full precision; n is a
+            multiple of every block size that is offered.
+        levels: NF4's 16, between -1 and 1.
     """
     flat = torch.as_tensor(weights).detach().float().cpu().flatten()
     blocks = [block for block in BLOCKS if block <= len(flat)]
     flat = flat[: len(flat) // blocks[-1] * blocks[-1]]
     plain = flat.numpy().astype(float)
-    errors = {}
+    errors: dict[int, tuple[float, float]] = {}
     for block in blocks:
         nf4 = torch.as_tensor(quantize(flat, block)).detach().float().cpu().flatten().numpy()
         errors[block] = relative_error(plain, nf4), relative_error(plain, quantize_evenly(plain, block))

@@ -85,8 +85,8 @@ function render({ model, el }) {
   }
   actions.append(undo);
   const status = make("span", { role: "status", "aria-live": "polite" });
-  const again = make("button", { type: "button", hidden: "" }, "Send again");
-  again.addEventListener("click", dispatch);
+  const resend = make("button", { type: "button", hidden: "" }, "Send again");
+  resend.addEventListener("click", dispatch);
   const keys = rating
     ? "Keys: 1 to 7 rates, u undoes."
     : "Keys: \u2190 or \u2192 picks a side, then 1 to 4 says how much better and saves; t tie, s skip, u undo.";
@@ -103,7 +103,7 @@ function render({ model, el }) {
     post,
     cards,
     actions,
-    make("div", { class: "rlhf-status" }, status, again),
+    make("div", { class: "rlhf-status" }, status, resend),
     make("div", { class: "rlhf-keys" }, keys),
   );
 
@@ -170,7 +170,7 @@ function render({ model, el }) {
   }
 
   function dispatch() {
-    again.hidden = true;
+    resend.hidden = true;
     say("Saving \u2026");
     mark();
     clearTimeout(timer);
@@ -191,14 +191,14 @@ function render({ model, el }) {
 
   function fail(text) {
     clearTimeout(timer);
-    again.hidden = false;
+    resend.hidden = false;
     say(text, "rlhf-bad");
   }
 
   function settle(text, tone) {
     clearTimeout(timer);
     pending = picked = null;
-    again.hidden = true;
+    resend.hidden = true;
     say(text, tone);
     mark();
   }

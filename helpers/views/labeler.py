@@ -1,4 +1,4 @@
-"""Lab 01's labeler: two widgets that ask a session's questions, and figures of what the labels are worth.
+"""Lab 01's labeler: two widgets that ask a session's questions, and a figure of what the labels are worth.
 
 The widgets only carry messages: an answer goes to the session, and the browser hears "saved" once the session's
 store has committed it. Texts are sent as they are and shown as text (labeler.js).
@@ -7,7 +7,6 @@ store has committed it. Texts are sent as they are and shown as text (labeler.js
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ import traitlets
 from plotly.subplots import make_subplots
 
 from ..files import LabError
-from ..labeling.session import LabelingSession, RatingSession
+from ..labeling.session import LabelingSession, Question, RatingSession
 from ..labeling.store import AlreadyAnswered
-from .style import PALETTE, styled
-from .text import as_label
+from .style import PALETTE, error_bars, styled
 
 FOLDER = Path(__file__).parent
 
@@ -30,7 +28,7 @@ FOLDER = Path(__file__).parent
 # --- Widgets ------------------------------------------------------------------
 
 
-class _Asking(anywidget.AnyWidget):
+class _SessionWidget(anywidget.AnyWidget):
     """A widget around a session. Its state is what all its views show; a message from a view is an answer."""
 
     _esm = FOLDER / "labeler.js"
@@ -40,13 +38,17 @@ class _Asking(anywidget.AnyWidget):
 
     def __init__(self, session: LabelingSession | RatingSession) -> None:
         self.session = session
-        self._replies: dict[str, dict] = {}  # by message: one that is sent twice is answered once
+        self._replies: dict[str, dict[str, Any]] = {}  # by message: one that is sent twice is answered once
         self._lock = threading.Lock()  # JupyterLab may deliver the messages of two tabs in two threads of the kernel
         super().__init__(kind=session.KIND, state=self._question())
         self.on_msg(lambda _, message, buffers: self.answer(message))
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Act on a view's message, show the next question, then send and return the reply: id, ok, retry, text."""
+        """Act on a view's message, show the next question, then send the reply and return it.
+
+        Returns:
+            The reply: id, ok, retry, text.
+        """
         number = str(message.get("id"))
         with self._lock:
             reply = self._replies.get(number) or {"id": number, **self._reply(message)}
@@ -75,15 +77,15 @@ class _Asking(anywidget.AnyWidget):
         return reply | {"text": reply["text"] or f"{undone}saved {self.state['saved']} of {self.state['total']}"}
 
     def _act(self, message: dict[str, Any]) -> None:
-        match self.kind, message["action"]:
-            case "labels", "choose":
-                self.session.choose(message["side"], message["strength"], message["token"])
-            case "labels", "tie":
-                self.session.tie(message["token"])
-            case "labels", "skip":
-                self.session.skip(message["token"])
-            case "ratings", "rate":
-                self.session.rate(message["rating"], message["token"])
+        match self.session, message["action"]:
+            case LabelingSession() as session, "choose":
+                session.choose(message["side"], message["strength"], message["token"])
+            case LabelingSession() as session, "tie":
+                session.tie(message["token"])
+            case LabelingSession() as session, "skip":
+                session.skip(message["token"])
+            case RatingSession() as session, "rate":
+                session.rate(message["rating"], message["token"])
             case _, "undo":
                 if message["token"] != self.state["token"] or not self.session.undo():
                     raise AlreadyAnswered("there is nothing of this session to take back")
@@ -95,7 +97,7 @@ class _Asking(anywidget.AnyWidget):
         question, progress = self.session.current, self.session.progress
         texts: tuple[str, ...] = ()
         if question:
-            texts = question.texts if isinstance(self.session, LabelingSession) else (question.text,)
+            texts = question.texts if isinstance(question, Question) else (question.text,)
         return {
             "token": question.token if question else "",
             "prompt": question.pair.prompt if question else "",
@@ -109,14 +111,14 @@ class _Asking(anywidget.AnyWidget):
         return f"{type(self).__name__}: run this cell to use it"
 
 
-class Labeler(_Asking):
+class Labeler(_SessionWidget):
     """Blind pairs, side by side: which is better, and how much, on Llama 2's four points?"""
 
     def __init__(self, session: LabelingSession) -> None:
         super().__init__(session)
 
 
-class Rater(_Asking):
+class Rater(_SessionWidget):
     """One text at a time: how good is it, from 1 (worst) to 7?"""
 
     def __init__(self, session: RatingSession) -> None:
@@ -129,7 +131,9 @@ class Rater(_Asking):
 def agreement_figure(table: pd.DataFrame, title: str) -> go.Figure:
     """Share of equal answers and kappa with each judge; where there are too few answers, words instead of a point.
 
-    table: index the judges; columns n, agree, low, high, kappa, kappa_low, kappa_high, note.
+    Args:
+        table: The index names the judges; columns n, agree, low, high, kappa, kappa_low, kappa_high, note.
+        title: The finding.
     """
     names = [escape(str(name)) for name in table.index]
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06)
@@ -138,12 +142,7 @@ def agreement_figure(table: pd.DataFrame, title: str) -> go.Figure:
         figure.add_scatter(
             x=table[estimate].round(3),
             y=names,
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": (table[high] - table[estimate]).round(3),
-                "arrayminus": (table[estimate] - table[low]).round(3),
-            },
+            error_x=error_bars(table, 3, estimate, low, high),
             mode="markers",
             marker={"size": 9, "symbol": symbol, "color": PALETTE[column + 2]},
             customdata=table["n"],
@@ -162,29 +161,3 @@ def agreement_figure(table: pd.DataFrame, title: str) -> go.Figure:
     figure.update_xaxes(range=[0, 1.03], tickformat=".0%", row=1, col=1)
     figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
     return figure.update_layout(showlegend=False, margin={"l": 150})
-
-
-def ratings_figure(ratings: Sequence[int], halves: pd.DataFrame, title: str) -> go.Figure:
-    """Ratings in the order they were given, with the mean of each half. halves: rows first, second; columns n, mean."""
-    figure = go.Figure(
-        go.Scatter(
-            x=list(range(1, len(ratings) + 1)),
-            y=list(ratings),
-            mode="markers",
-            name="rating",
-            marker={"size": 8, "color": PALETTE[3]},
-        )
-    )
-    start = 1
-    for number, (half, row) in enumerate(halves.iterrows()):
-        end = start + int(row["n"]) - 1
-        figure.add_scatter(
-            x=[start - 0.4, end + 0.4],
-            y=[round(row["mean"], 3)] * 2,
-            mode="lines",
-            name=as_label(f"mean of the {half} half"),
-            line={"width": 3, "dash": ("solid", "dash")[number], "color": PALETTE[1]},
-        )
-        start = end + 1
-    styled(figure, title, "rating, in the order given", "1 worst ... 7 best")
-    return figure.update_yaxes(range=[0.5, 7.5], dtick=1)

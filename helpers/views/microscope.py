@@ -7,15 +7,21 @@ update).
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 from plotly.colors import sample_colorscale
 
 from ..files import LabError
-from .card import FED, GRAY, INK, Card, Chart, Fed, framed, number, visible
+from .card import Card
+from .chart import Chart, framed
+from .state_view import STATE_VIEW, StateView
+from .style import GRAY, INK
+from .text import number, visible
 
 QUANTITIES = {  # column: (name, what it says)
     "logprob": ("log-probability", "nats: how likely the policy found the token"),
@@ -29,21 +35,22 @@ QUANTITIES = {  # column: (name, what it says)
     "ratio": ("ratio", "probability after the update over before"),
 }
 ROWS = ("log-prob", "KL", "reward", "value", "advantage", "ratio")  # of the figure, from the top
-SCALE = "PuOr_r"  # diverging, purple to orange: told apart by all kinds of color blindness
+SCALE = "PuOr_r"  # diverging, purple to orange: different to readers with any kind of color blindness
 
 # --- Core ---------------------------------------------------------------------
 
 
-def rollouts_of(record: Mapping) -> list[Mapping]:
+def rollouts_of(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rollouts that a record holds token by token; none if it was made without."""
     tokens = record.get("tokens") or []
     return [tokens] if isinstance(tokens, Mapping) else list(tokens)
 
 
-def frame_of(record: Mapping, rollout: int = 0) -> pd.DataFrame:
+def frame_of(record: Mapping[str, Any], rollout: int = 0) -> pd.DataFrame:
     """One rollout of a record, a row a token: columns token, clipped and those of QUANTITIES.
 
-    Raises LabError if the record has no such rollout, or if its lists are not of one length.
+    Raises:
+        LabError: The record has no such rollout, or its lists are not of one length.
     """
     rollouts = rollouts_of(record)
     if not 0 <= rollout < len(rollouts):
@@ -61,15 +68,14 @@ def frame_of(record: Mapping, rollout: int = 0) -> pd.DataFrame:
     return frame.assign(clipped=[bool(clipped) for clipped in chosen["clipped"]])
 
 
-def colors_of(values: Sequence[float], middle: float = 0.0) -> list[tuple[str, str]]:
+def colors_of(values: ArrayLike, middle: float = 0.0) -> list[tuple[str, str]]:
     """(background, text) colors, as CSS: purple below `middle`, white at it, orange above; gray if not finite.
 
     Both ends are as far from the middle as the farthest value. The text is black or white, whichever is read better.
     """
-    values = np.asarray(values, dtype=float)
-    finite = np.isfinite(values)
-    reach = _reach(values, middle)
-    places = np.where(finite, 0.5 + (values - middle) / (2 * reach), 0.5)
+    numbers = np.asarray(values, dtype=float)
+    finite = np.isfinite(numbers)
+    places = np.where(finite, 0.5 + (numbers - middle) / (2 * _reach(numbers, middle)), 0.5)
     colors = sample_colorscale(SCALE, places.clip(0, 1), colortype="tuple")
     colors = [color if known else (0.85, 0.85, 0.85) for color, known in zip(colors, finite, strict=True)]
     css = [f"rgb({', '.join(str(round(255 * part)) for part in color)})" for color in colors]
@@ -79,10 +85,10 @@ def colors_of(values: Sequence[float], middle: float = 0.0) -> list[tuple[str, s
     ]
 
 
-def _reach(values: Sequence[float], middle: float) -> float:
+def _reach(values: ArrayLike, middle: float) -> float:
     """How far from the middle the farthest finite value is; 1 where there is none."""
-    values = np.asarray(values, dtype=float)
-    return float(np.abs(values[np.isfinite(values)] - middle).max(initial=0)) or 1.0
+    numbers = np.asarray(values, dtype=float)
+    return float(np.abs(numbers[np.isfinite(numbers)] - middle).max(initial=0)) or 1.0
 
 
 def luminance(color: tuple[float, float, float]) -> float:
@@ -91,7 +97,7 @@ def luminance(color: tuple[float, float, float]) -> float:
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
-def strip_of(frame: pd.DataFrame, quantity: str) -> dict:
+def strip_of(frame: pd.DataFrame, quantity: str) -> dict[str, Any]:
     """What the strip shows of a rollout: its tokens, each with its number and colors, and the legend."""
     middle, form = (1.0, ".2f") if quantity == "ratio" else (0.0, "+.2f")
     tokens = [
@@ -118,7 +124,7 @@ def strip_of(frame: pd.DataFrame, quantity: str) -> dict:
     return {"tokens": tokens, "legend": legend}
 
 
-def token_line(row: Mapping, position: int) -> str:
+def token_line(row: Mapping[Any, Any], position: int) -> str:
     """All values of a token in one line of text."""
     values = ", ".join(f"{name} {number(row[column])}" for column, (name, _) in QUANTITIES.items())
     return f"token {position} {visible(row['token'])}: {values}{', clipped' if row['clipped'] else ''}"
@@ -129,13 +135,20 @@ def finding(frame: pd.DataFrame) -> str:
     n, kl = len(frame), frame["kl"].sum()
     clipped = int(frame["clipped"].sum())
     # argmax of the size: the sampled KL of a token may well be negative
-    most = frame["kl"].abs().idxmax() if kl else None
-    where = f", most at token {most} ({frame['kl'][most]:+.2f})" if most is not None else ""
+    most = int(frame["kl"].abs().argmax()) if kl else None
+    where = f", most at token {most} ({frame['kl'].iloc[most]:+.2f})" if most is not None else ""
     return f"{n} tokens, KL {kl:+.2f} nats{where}; {clipped} clipped"
 
 
 def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chosen: int = -1) -> go.Figure:
-    """All values of a rollout (as from `frame_of`) over its tokens, one above the other, a line at the chosen one."""
+    """All values of a rollout over its tokens, one above the other.
+
+    Args:
+        frame: The rollout, as from `frame_of`.
+        clip: PPO's, for the range of the ratio.
+        title: Default: the finding.
+        chosen: The number of the token with a line through all values; -1 for none.
+    """
     x = np.arange(len(frame))
     values = frame.drop(columns="token").round(3)
     figure = go.Figure()
@@ -182,15 +195,9 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
         line_width=0, layer="below",
     )  # fmt: skip
     figure.add_shape(
-        type="line",
-        xref="paper",
-        yref=_axis(5),
-        x0=0,
-        x1=1,
-        y0=1,
-        y1=1,
+        type="line", xref="paper", yref=_axis(5), x0=0, x1=1, y0=1, y1=1,
         line={"dash": "dot", "color": GRAY, "width": 1},
-    )
+    )  # fmt: skip
     if 0 <= chosen < len(frame):
         figure.add_shape(
             type="line", xref="x", yref="paper", x0=chosen, x1=chosen, y0=0, y1=1, line={"color": "#000", "width": 1}
@@ -214,7 +221,7 @@ def _axis(row: int, prefix: str = "y") -> str:
 # --- Widget -------------------------------------------------------------------
 
 
-class Strip(Fed):
+class Strip(StateView):
     """The tokens in reading order, each on its color and over its number; all values of the one pointed at below.
 
     Arrow keys, Home and End move from token to token; the number of each token that gets the focus is answered.
@@ -222,10 +229,10 @@ class Strip(Fed):
     """
 
     _esm = (
-        FED
+        STATE_VIEW
         + """
     const hint = "Point at a token, or move with the arrow keys, to see all of its values.";
-    export default fed((el, tell) => {
+    export default stateView((el, send) => {
       el.classList.add("rlhf-strip");
       const details = node("details", el), summary = node("summary", details), prompt = node("div", details);
       const key = node("div", el, "", "legend"), list = node("div", el, "", "tokens");
@@ -244,7 +251,7 @@ class Strip(Fed):
         show(chosen());
       };
       const choose = i => {
-        if (last !== i) tell(i);
+        if (last !== i) send(i);
         last = i;
         mark();
       };
@@ -312,11 +319,16 @@ class Strip(Fed):
 class Microscope:
     """One rollout under the microscope: a strip of its tokens, and all its values over the tokens.
 
-    records: those with "tokens" are shown. clip: PPO's, for the range of the ratio. quantity: the strip's color to
-    begin with, a key of QUANTITIES. Raises LabError if no record has tokens.
+    Args:
+        records: Those with "tokens" are shown.
+        clip: PPO's, for the range of the ratio.
+        quantity: The strip's color to begin with, a key of QUANTITIES.
+
+    Raises:
+        LabError: No record has tokens.
     """
 
-    def __init__(self, records: Sequence[Mapping], *, clip: float = 0.2, quantity: str = "kl") -> None:
+    def __init__(self, records: Sequence[Mapping[str, Any]], *, clip: float = 0.2, quantity: str = "kl") -> None:
         self.records = [record for record in records if rollouts_of(record)]
         if not self.records:
             raise LabError(
@@ -325,7 +337,7 @@ class Microscope:
             )
         self.clip = clip
         last, most = len(self.records) - 1, max(len(rollouts_of(record)) for record in self.records)
-        narrow = {"style": {"description_width": "auto"}}
+        narrow: dict[str, Any] = {"style": {"description_width": "auto"}}
         self.update = widgets.SelectionSlider(
             options=[(str(record["step"]), place) for place, record in enumerate(self.records)], value=last,
             description="update", layout={"width": "min(420px, 98%)"}, **narrow,
@@ -351,7 +363,7 @@ class Microscope:
         self.strip.listen(self.choose)
 
     @property
-    def record(self) -> Mapping:
+    def record(self) -> Mapping[str, Any]:
         """The record that is shown."""
         return self.records[self.update.value]
 
@@ -374,15 +386,15 @@ class Microscope:
     def _place(self) -> int:
         return min(self.rollout.value, len(rollouts_of(self.record)) - 1)
 
-    def _show(self, _) -> None:
+    def _show(self, _: object) -> None:
         self._paint()
         self.chart.show(self.figure())
-        self.view.say(self.chart.title)
+        self.view.announce(self.chart.title)
 
     def _paint(self) -> None:
-        self.strip.tell(**self._strip())
+        self.strip.update(**self._strip())
 
-    def _strip(self) -> dict:
+    def _strip(self) -> dict[str, Any]:
         rollout = rollouts_of(self.record)[self._place]
         ended = "" if rollout.get("ended", True) else ", never ended"
         return strip_of(self.frame, self.quantity.value) | {

@@ -3,18 +3,19 @@
 The blind questions themselves are asked by `labeler.Labeler`, agreement is drawn by `labeler.agreement_figure`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML
 
+from ..labeling.verdicts import given_verdicts
 from ..preferences import Pair
-from .card import INK
-from .style import error_bars, styled
-from .text import as_html
+from .style import INK, error_bars, styled, without_data
+from .text import as_html, text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 AXES = {
@@ -27,8 +28,16 @@ AXES = {
 def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength") -> go.Figure:
     """A dot with its interval for each model, a color and symbol a judge.
 
-    table: as from `judging.standings`. measure: one of AXES; KeyError for another. A judge without enough verdicts is
-    named in the legend with the reason; where no judge has enough, the figure says so.
+    A judge without enough verdicts is named in the legend with the reason; where no judge has enough, the figure says
+    so.
+
+    Args:
+        table: As from `labeling.standings.standings`.
+        title: The finding.
+        measure: One of AXES.
+
+    Raises:
+        KeyError: There is no such measure.
     """
     what, even = AXES[measure]
     figure = go.Figure()
@@ -48,8 +57,7 @@ def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength")
     if not table[measure].notna().any():
         reasons = [f"{escape(str(judge))}: {escape(rows['note'].iloc[0])}" for judge, rows in table.groupby("judge")]
         text = "<br>".join(reasons or ["nobody has judged yet"])
-        figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text=text, showarrow=False)
-        figure.update_xaxes(visible=False).update_yaxes(visible=False)
+        without_data(figure, text)
     else:
         figure.add_hline(y=even, line={"dash": "dash", "color": "#888"})
     figure.update_layout(scattermode="group", scattergap=0.6, showlegend=len(figure.data) > 1)
@@ -58,9 +66,12 @@ def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength")
 
 
 def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`judging.agreement` as words: for every two judges n, the share of equal verdicts and kappa, with intervals."""
+    """A table as from `labeling.verdicts.agreement` in words: n, agreement and kappa of every two judges.
 
-    def words(row: dict, estimate: str, low: str, high: str) -> str:
+    Agreement (the share of equal verdicts) and kappa are shown with their intervals.
+    """
+
+    def words(row: Mapping[Any, Any], estimate: str, low: str, high: str) -> str:
         if np.isnan(row[estimate]):
             return row["note"]
         return f"{row[estimate]:.2f} [{row[low]:.2f}, {row[high]:.2f}]"
@@ -77,12 +88,17 @@ def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def who_wrote_what(verdicts: pd.DataFrame, pairs: Sequence[Pair], judge: str) -> HTML:
-    """The pairs that `judge` has judged, now with their writers and with what every judge said of them.
+    """The pairs that a judge has judged, now with their writers and with what every judge said of them.
 
-    verdicts: as `judging` describes them. What the judge has not judged stays hidden: knowing the writer, nobody is
-    blind any more. Texts and names are shown as text.
+    What the judge has not judged stays hidden: knowing the writer, nobody is blind any more. Texts and names are shown
+    as text.
+
+    Args:
+        verdicts: As `labeling.verdicts` makes them.
+        pairs: The pairs that were to be judged.
+        judge: The judge's name.
     """
-    given = verdicts.dropna(subset=["outcome"]).drop_duplicates(["judge", "pair"])
+    given = given_verdicts(verdicts)
     judged = set(given[given["judge"] == judge]["pair"])
     shown = {pair.id: pair for pair in pairs if pair.id in judged}
     hidden = len({pair.id for pair in pairs}) - len(shown)
@@ -94,11 +110,7 @@ def who_wrote_what(verdicts: pd.DataFrame, pairs: Sequence[Pair], judge: str) ->
 
 def _revealed(pair: Pair, given: pd.DataFrame) -> str:
     a, b = pair.source.split(">")
-    sides = "".join(
-        '<div style="flex:1; padding:0.6em; border:1px solid #999; border-radius:4px">'
-        f'<b>{as_html(model)}</b><div style="white-space:pre-wrap">{as_html(text.strip())}</div></div>'
-        for model, text in ((a, pair.completion_a), (b, pair.completion_b))
-    )
+    sides = text_box(a, pair.completion_a) + text_box(b, pair.completion_b)
     prefers = {1.0: a, 0.5: "a tie", 0.0: b}
     said = "; ".join(
         f"{as_html(judge)}: {as_html(prefers[outcome])}"

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -10,10 +11,12 @@ import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
-from .card import GRAY, INK, LABELED, Card, Chart, framed, number
-from .live import SHORT, Samples
-from .style import PALETTE, error_bars, styled
-from .text import as_label
+from .card import Card
+from .chart import Chart, framed
+from .explorers import LABELED
+from .run_view import SHORT, Samples
+from .style import GRAY, INK, PALETTE, error_bars, styled
+from .text import as_label, number
 
 DISTANCE = "d = sqrt(KL), KL in nats"
 MEASURES = {"gold": "gain in gold reward", "proxy": "gain in proxy reward, sd"}
@@ -29,8 +32,10 @@ def curves_figure(
 ) -> go.Figure:
     """Gain in gold reward, and beside it in proxy reward, against d: a line with its 95 % band for each curve.
 
-    curves: columns curve, at, d, measure ("gold" or "proxy"), estimate, low, high.
-    fits: curve -> fitted gold gain at d, drawn thin.
+    Args:
+        curves: Columns curve, at, d, measure ("gold" or "proxy"), estimate, low, high.
+        title: The finding.
+        fits: Curve -> fitted gold gain at d, drawn thin.
     """
     figure = styled(_panels(curves), title, "", "")
     for place, (name, fitted) in enumerate((fits or {}).items()):
@@ -55,7 +60,7 @@ def _panels(curves: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _band(rows: pd.DataFrame, name: str, place: int, _) -> go.Scatter:
+def _band(rows: pd.DataFrame, name: str, place: int, _: bool) -> go.Scatter:
     color = f"rgba{(*hex_to_rgb(INK[place % len(INK)]), 0.13)}"
     x, y = pd.concat([rows["d"], rows["d"][::-1]]), pd.concat([rows["high"], rows["low"][::-1]])
     return go.Scatter(
@@ -85,11 +90,15 @@ def _axes(figure: go.Figure) -> go.Figure:
 class PointReader:
     """The curves, and the texts behind the point that is chosen: by a click on it, or from a list and a slider.
 
-    curves: as for `curves_figure`. texts: (curve, at) -> rows with prompt, before, completion, and the gold and proxy
-    reward of the completion. unit: what `at` counts; empty where it says so itself.
+    Args:
+        curves: As for `curves_figure`.
+        texts: (curve, at) -> rows with prompt, before, completion, and the gold and proxy reward of the completion.
+        unit: What `at` counts; empty where it says so itself.
     """
 
-    def __init__(self, curves: pd.DataFrame, texts: Callable[[str, int], Sequence[Mapping]], unit: str) -> None:
+    def __init__(
+        self, curves: pd.DataFrame, texts: Callable[[str, Any], Sequence[Mapping[str, Any]]], unit: str
+    ) -> None:
         self.curves, self.texts, self.unit = curves, texts, unit
         names = list(dict.fromkeys(curves["curve"]))
         self._at = {name: list(dict.fromkeys(curves.loc[curves["curve"] == name, "at"])) for name in names}
@@ -110,7 +119,7 @@ class PointReader:
         self.chart.listen(self.click)
 
     def click(self, point: Sequence[int]) -> None:
-        """Choose the point that was clicked: [trace, place on it], as the chart tells."""
+        """Choose the point that was clicked: [trace, place on it], as `Chart.listen` hears it."""
         trace, place = point
         lines = 2 * len(self._at)  # before them as many bands; behind them the mark
         if lines <= trace < 2 * lines:
@@ -124,6 +133,7 @@ class PointReader:
 
     @property
     def headline(self) -> str:
+        """What is known of the chosen point, in one line."""
         gold, proxy = (self._row(measure) for measure in MEASURES)
         return (
             f"{self.curve.value}, {self._place}, d = {gold['d']:.2f}: gold {gold['estimate']:+.2f}"
@@ -146,7 +156,7 @@ class PointReader:
             )  # fmt: skip
         return figure
 
-    def _table(self) -> dict:
+    def _table(self) -> dict[str, Any]:
         rows = [
             {
                 "short": textwrap.shorten(row["prompt"], SHORT, placeholder="…"),
@@ -158,7 +168,7 @@ class PointReader:
         headings = ["prompt", "SFT policy", "here", "gold reward", "proxy reward"]
         return {"caption": f"Texts at {self._place}", "headings": headings, "rows": rows, "hold": False}
 
-    def _choose_curve(self, _) -> None:
+    def _choose_curve(self, _: object) -> None:
         options = self._at[self.curve.value]
         if list(self.at.options) != options:
             self.at.options = options
@@ -167,8 +177,8 @@ class PointReader:
 
     def _show(self) -> None:
         self.chart.show(self._figure())
-        self.samples.tell(**self._table())
-        self.view.say(self.headline)
+        self.samples.update(**self._table())
+        self.view.announce(self.headline)
 
     def _ipython_display_(self) -> None:
         self.view._ipython_display_()
@@ -178,7 +188,7 @@ class PointReader:
 
 
 def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
-    """KL of best-of-n: by the formula (column formula), and measured (estimate, low, high), against n."""
+    """KL of best-of-n against n, by the formula and measured: columns n, formula, estimate, low, high."""
     figure = go.Figure()
     figure.add_scatter(
         x=table["n"], y=table["formula"].round(3), mode="lines", name="log n - (n - 1) / n",
@@ -192,9 +202,13 @@ def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
 
 
 def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = None) -> go.Figure:
-    """A dot with its 95 % interval for each row (columns name, estimate, low, high), from the top; 0 is no gain.
+    """A dot with its 95 % interval for each row, from the top; 0 is no gain.
 
-    best: where a dotted line stands, for the best that could be had.
+    Args:
+        table: Columns name, estimate, low, high.
+        title: The finding.
+        x: The axis title.
+        best: Where a dotted line stands, for the best that could be had.
     """
     rows = table[::-1]
     figure = go.Figure()

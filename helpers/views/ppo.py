@@ -1,10 +1,12 @@
 """Figures and tables on policy gradients and PPO: clipping, advantages, the KL penalty, training, before and after."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
 from .style import COLORS, DASHES, PALETTE, error_bars, styled
@@ -34,7 +36,13 @@ def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
 
 
 def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]], clip: float) -> go.Figure:
-    """What PPO maximizes for one token against the ratio policy / old policy, a curve for each advantage."""
+    """What PPO maximizes for one token against the ratio policy / old policy.
+
+    Args:
+        ratio: Where the curves are drawn, (points,).
+        gains: Name of a curve, one for each advantage -> its objective at each ratio.
+        clip: PPO's, shown as a band.
+    """
     figure = go.Figure()
     for number, (name, gain) in enumerate(gains.items()):
         figure.add_scatter(
@@ -54,7 +62,12 @@ def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]]
 
 
 def kl_figure(frontier: pd.DataFrame, chosen: Sequence[float] = ()) -> go.Figure:
-    """Expected reward of the best policy at each KL (columns beta, kl, reward), some values of beta marked."""
+    """Expected reward of the optimal policy at each KL.
+
+    Args:
+        frontier: Columns beta, kl, reward.
+        chosen: The values of beta that are marked.
+    """
     figure = go.Figure()
     figure.add_scatter(x=frontier["kl"].round(4), y=frontier["reward"].round(4), mode="lines", name="best policy")
     marks = frontier.set_index("beta").loc[list(chosen)]
@@ -81,7 +94,7 @@ PANELS = {  # record: axis title
 }
 
 
-def finding(records: Sequence[Mapping]) -> str:
+def finding(records: Sequence[Mapping[str, Any]]) -> str:
     """What a run of PPO came to, in one line: means of the first and the last five updates."""
     frame = pd.DataFrame(records)[["reward", "kl"]]
     first, last = frame.head(5).mean(), frame.tail(5).mean()
@@ -95,7 +108,12 @@ def finding(records: Sequence[Mapping]) -> str:
 
 
 def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
-    """Mean proxy and gold reward of each model; `table` has the columns model, measure, estimate, low, high."""
+    """Mean proxy and gold reward of each model.
+
+    Args:
+        table: Columns model, measure ("proxy" or "gold"), estimate, low, high.
+        finding: The title.
+    """
     figure = make_subplots(
         rows=1, cols=2, subplot_titles=("proxy reward (what PPO sees)", "gold reward (what we want)")
     )
@@ -113,12 +131,12 @@ def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
     return figure.update_layout(showlegend=False)
 
 
-def gains_figure(before: Sequence[float], after: Sequence[float]) -> go.Figure:
-    """Distribution of the gold reward before and after, on the same prompts."""
-    before, after = np.asarray(before), np.asarray(after)
+def gains_figure(before: ArrayLike, after: ArrayLike) -> go.Figure:
+    """Distribution of the gold reward before and after, each (prompts,), on the same prompts."""
+    sft, ppo = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
     edges = np.arange(-3.125, 3.26, 0.25)
     figure = go.Figure()
-    for name, values in (("sft", before), ("ppo", after)):
+    for name, values in (("sft", sft), ("ppo", ppo)):
         counts, _ = np.histogram(values, edges)
         figure.add_scatter(
             x=((edges[1:] + edges[:-1]) / 2).round(3),
@@ -127,16 +145,19 @@ def gains_figure(before: Sequence[float], after: Sequence[float]) -> go.Figure:
             name={"sft": "SFT (before)", "ppo": "PPO (after)"}[name],
             line={"shape": "hvh", "color": COLORS[name], "dash": DASHES[name], "width": 3},
         )
-    perfect = f"{(before >= 3).mean():.0%} to {(after >= 3).mean():.0%}"
-    title = f"Perfect TL;DRs: {perfect}; worse than before on {(after < before).mean():.0%} of the prompts"
+    perfect = f"{(sft >= 3).mean():.0%} to {(ppo >= 3).mean():.0%}"
+    title = f"Perfect TL;DRs: {perfect}; worse than before on {(ppo < sft).mean():.0%} of the prompts"
     figure = styled(figure, title, "gold reward of one TL;DR", "share of prompts")
     return figure.update_yaxes(tickformat=".0%")
 
 
 def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, str]) -> str:
-    """HTML: the post of each row, and below it the texts in the columns `texts`, each with its note.
+    """HTML: the post of each row, and below it several texts, each with its note. All text is shown as text.
 
-    `rows` has a column `prompt`; `notes`: text column -> column with what to say of it. All text is shown as text.
+    Args:
+        rows: Has the column prompt, and those named by the other arguments.
+        texts: The columns that hold the texts.
+        notes: Column of a text -> column with what to say of it.
     """
     blocks = []
     for row in rows.to_dict("records"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,10 +16,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..preferences import Preference
-from .style import PALETTE, styled
+from .style import LINE_DASHES, PALETTE, error_bars, styled
+from .text import text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
-DASHES = ("solid", "dash", "dot", "dashdot")
 STRENGTHS = {1: "negligibly better", 2: "slightly better", 3: "better", 4: "significantly better"}
 
 
@@ -47,9 +47,16 @@ def blind(pairs: Sequence[Preference], seed: int = 0) -> list[BlindPair]:
 
 
 class PairBrowser:
-    """Pairs one at a time, blind until "Reveal the label" is pressed. ValueError without pairs.
+    """Pairs one at a time, blind until "Reveal the label" is pressed.
 
     Where widgets cannot run, as in a stored notebook, one line says what is missing.
+
+    Args:
+        pairs: The pairs, in the order in which they are shown.
+        seed: That of the order of the two texts.
+
+    Raises:
+        ValueError: There are no pairs.
     """
 
     def __init__(self, pairs: Sequence[Preference], seed: int = 0) -> None:
@@ -68,7 +75,7 @@ class PairBrowser:
         self.box = widgets.VBox([widgets.HBox([self.previous, self.next, self.reveal, self.where]), self.text])
         self._show()
 
-    def _repr_mimebundle_(self, **options) -> dict:
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         return self.box._repr_mimebundle_(**options) | {"text/plain": "Run this cell to use it."}
 
     def go(self, position: int) -> None:
@@ -85,17 +92,9 @@ class PairBrowser:
 
 def _pair_html(shown: BlindPair, revealed: bool) -> str:
     pair = shown.pair
-    side = (
-        '<div style="flex:1; padding:0.6em; border:{border}; border-radius:4px">'
-        '<b>{name}</b>{mark}<div style="white-space:pre-wrap">{text}</div></div>'
-    )
+    as_chosen = {"mark": " &#10003; chosen", "border": "2px solid #117733"}
     sides = "".join(
-        side.format(
-            name=name,
-            text=escape(text.strip()),
-            mark=" &#10003; chosen" if revealed and name == shown.label else "",
-            border="2px solid #117733" if revealed and name == shown.label else "1px solid #999",
-        )
+        text_box(name, text, **(as_chosen if revealed and name == shown.label else {}))
         for name, text in (("A", shown.a), ("B", shown.b))
     )
     strength = f": {STRENGTHS[pair.strength]} (strength {pair.strength} of 4)" if pair.strength else ""
@@ -115,18 +114,20 @@ def _pair_html(shown: BlindPair, revealed: bool) -> str:
 
 
 def rates_figure(rates: pd.DataFrame, title: str, x: str, reference: float = 0.5) -> go.Figure:
-    """A point with its interval for each row. rates: index names; columns estimate, low, high, n."""
+    """A point with its interval for each row.
+
+    Args:
+        rates: Index names; columns estimate, low, high, n.
+        title: The finding.
+        x: The axis title.
+        reference: Where a dashed line stands.
+    """
     names = _names(rates.index)
     figure = go.Figure(
         go.Scatter(
             x=rates["estimate"],
             y=names,
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": rates["high"] - rates["estimate"],
-                "arrayminus": rates["estimate"] - rates["low"],
-            },
+            error_x=error_bars(rates, digits=None),
             mode="markers",
             marker={"size": 9, "color": PALETTE[3]},
             customdata=rates["n"],
@@ -142,7 +143,7 @@ def rates_figure(rates: pd.DataFrame, title: str, x: str, reference: float = 0.5
 
 
 def scales_figure(ratings: pd.DataFrame, title: str) -> go.Figure:
-    """How often each annotator gives each rating. ratings: columns annotator, rating (1 to 7)."""
+    """How often each annotator gives each rating; `ratings` has the columns annotator and rating (1 to 7)."""
     shares = pd.crosstab(ratings["annotator"], ratings["rating"], normalize="index")
     shares = shares.reindex(columns=range(1, 8), fill_value=0.0)
     figure = _heatmap(
@@ -184,7 +185,7 @@ def kappa_heatmap(kappas: pd.DataFrame, title: str) -> go.Figure:
     return styled(figure, title, "", "", height=420)
 
 
-def _similar_together(kappas: pd.DataFrame) -> list:
+def _similar_together(kappas: pd.DataFrame) -> list[Any]:
     """The names in the order of a hierarchical clustering."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -199,7 +200,7 @@ def _similar_together(kappas: pd.DataFrame) -> list:
 
 
 def opinions_figure(probabilities: pd.DataFrame, title: str) -> go.Figure:
-    """How two groups see the same pairs. probabilities: two columns, P(A is preferred), named after the groups."""
+    """How two groups see the same pairs; `probabilities` has two columns, P(A is preferred), named after the groups."""
     first, second = probabilities.columns
     disagree = (probabilities[first] - 0.5) * (probabilities[second] - 0.5) < 0
     figure = go.Figure()
@@ -225,7 +226,10 @@ def opinions_figure(probabilities: pd.DataFrame, title: str) -> go.Figure:
 
 
 def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Figure:
-    """P(a is preferred to b) = sigmoid((r_a - r_b) / T), with a slider for T that needs no kernel."""
+    """P(a is preferred to b) = sigmoid((r_a - r_b) / T), with a slider for T that needs no kernel.
+
+    The slider starts at `temperatures[start]`.
+    """
     difference = np.linspace(-4, 4, 81)
     figure = go.Figure()
     for number, temperature in enumerate(temperatures):
@@ -265,8 +269,10 @@ def _curve_title(temperature: float) -> str:
 def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None = None) -> go.Figure:
     """How often A is chosen against how much better it is, a line for each annotator, with 95 % intervals.
 
-    choices: columns annotator, difference (gold reward of A minus B), estimate, low, high.
-    temperature: if given, Bradley-Terry's curve for it is drawn too.
+    Args:
+        choices: Columns annotator, difference (gold reward of A minus B), estimate, low, high.
+        title: The finding.
+        temperature: If given, Bradley-Terry's curve for it is drawn too.
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(choices.groupby("annotator", sort=False)):
@@ -275,14 +281,8 @@ def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None 
             y=rows["estimate"],
             name=escape(str(name)),
             mode="lines+markers",
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": rows["high"] - rows["estimate"],
-                "arrayminus": rows["estimate"] - rows["low"],
-                "thickness": 1,
-            },
-            line={"color": PALETTE[number], "dash": DASHES[number % 4]},
+            error_y=error_bars(rows, digits=None) | {"thickness": 1},
+            line={"color": PALETTE[number], "dash": LINE_DASHES[number % 4]},
             marker={"symbol": SYMBOLS[number % 8], "size": 8},
         )
     if temperature is not None:
@@ -308,7 +308,7 @@ def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:
 
 
 def strengths_figure(strengths: pd.Series, title: str) -> go.Figure:
-    """Bradley-Terry strengths, strongest on top. strengths: index names, values in log-odds, mean 0."""
+    """Bradley-Terry strengths, strongest on top; `strengths` has names as its index, values in log-odds, mean 0."""
     strengths = strengths.sort_values()
     figure = go.Figure(
         go.Bar(
@@ -322,7 +322,7 @@ def strengths_figure(strengths: pd.Series, title: str) -> go.Figure:
     return styled(figure, title, "Bradley-Terry strength (log-odds, mean 0)", "", height=380)
 
 
-def _heatmap(table: pd.DataFrame, text: str, **options) -> go.Figure:
+def _heatmap(table: pd.DataFrame, text: str, **options: Any) -> go.Figure:
     """Numbers as colors and as text; a missing one stays blank."""
     figure = go.Figure(
         go.Heatmap(
@@ -340,6 +340,6 @@ def _heatmap(table: pd.DataFrame, text: str, **options) -> go.Figure:
     return figure
 
 
-def _names(index: pd.Index) -> list:
+def _names(index: pd.Index) -> list[str]:
     """Labels for an axis. plotly reads some HTML in them, and names come from data."""
     return [escape(" and ".join(name) if isinstance(name, tuple) else str(name)) for name in index]

@@ -1,13 +1,12 @@
 """Figures of lab 04: next tokens, learning from examples, decoding, and the grid as a heat map."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from .direct_alignment import MARKS
-from .style import COLORS, DASHES, MARKERS, PALETTE, error_bars, styled
+from .style import COLORS, DASHES, MARKERS, MARKS, PALETTE, error_bars, styled
 from .text import as_label
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
@@ -16,7 +15,12 @@ SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")
 
 
 def next_token_bars(frame: pd.DataFrame, title: str) -> go.Figure:
-    """Next-token probabilities as bars: columns token, decoding, probability; one color and pattern a decoding."""
+    """Next-token probabilities as bars, one color and pattern a decoding.
+
+    Args:
+        frame: Columns token, decoding, probability.
+        title: The finding.
+    """
     figure = go.Figure()
     patterns = ("", "/", ".", "x", "-")
     for i, (name, rows) in enumerate(frame.groupby("decoding", sort=False)):
@@ -29,9 +33,15 @@ def next_token_bars(frame: pd.DataFrame, title: str) -> go.Figure:
 
 
 def accuracy_by_examples(frame: pd.DataFrame, title: str) -> go.Figure:
-    """Accuracy against the number of examples in the prompt: columns model, k, estimate, low, high."""
+    """Accuracy against the number of examples in the prompt, a line for each model.
+
+    Args:
+        frame: Columns model, k, estimate, low, high.
+        title: The finding.
+    """
     figure = go.Figure()
-    for place, (name, rows) in enumerate(frame.groupby("model", sort=False)):
+    for place, (model, rows) in enumerate(frame.groupby("model", sort=False)):
+        name = str(model)
         ink, dash, symbol = _look(name, place)
         figure.add_scatter(
             x=rows["k"].astype(str), y=rows["estimate"].round(3), name=escape(NAMES.get(name, name)),
@@ -43,8 +53,12 @@ def accuracy_by_examples(frame: pd.DataFrame, title: str) -> go.Figure:
 
 
 def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
-    """One point a way of decoding, with 95 % intervals: columns decoding, gold, gold_low, gold_high and the same of
-    diversity."""
+    """One point a way of decoding, with 95 % intervals.
+
+    Args:
+        frame: Columns decoding, gold, gold_low, gold_high, diversity, diversity_low, diversity_high.
+        title: The finding.
+    """
     figure = go.Figure()
     for i, row in enumerate(frame.to_dict("records")):
         one = pd.DataFrame([row])
@@ -58,14 +72,21 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
 
 
 def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go.Figure:
-    """Every model (column) with every task and technique (row): color the share of the best score, text the estimate
-    with its 95 % interval. summary: as from `grid.summary`; best: the highest score of a task, where it is not 1."""
+    """Every model (column) with every task and technique (row), colored by its share of the best score.
+
+    The text of a cell is the estimate with its 95 % interval.
+
+    Args:
+        summary: As from `prompting.grid_summary.summary`.
+        best: Task -> the highest possible score, where it is not 1.
+        title: The finding.
+    """
     rows = summary.assign(row=summary["task"] + ": " + summary["technique"])
     order = list(dict.fromkeys(rows.sort_values("task", key=_place(rows["task"]), kind="stable")["row"]))
     rows["share"] = (rows["estimate"] / rows["task"].map(best).fillna(1.0)).clip(0, 1)
     words = [
-        "" if pd.isna(row.estimate) else f"{row.estimate:.2f}<br>[{row.low:.2f}, {row.high:.2f}]"
-        for row in rows.itertuples()
+        "" if pd.isna(row["estimate"]) else f"{row['estimate']:.2f}<br>[{row['low']:.2f}, {row['high']:.2f}]"
+        for row in rows.to_dict("records")
     ]
     share = rows.pivot(index="row", columns="model", values="share").loc[order, _in_order(rows["model"])]
     text = rows.assign(words=words).pivot(index="row", columns="model", values="words").reindex_like(share)
@@ -83,11 +104,11 @@ def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go
     return figure.update_yaxes(autorange="reversed").update_layout(margin_t=110)
 
 
-def _in_order(values: pd.Series) -> list:
+def _in_order(values: pd.Series) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _place(tasks: pd.Series):
+def _place(tasks: pd.Series) -> Callable[[pd.Series], pd.Series]:
     """A sort key: tasks in the order in which they come first."""
     places = {name: place for place, name in enumerate(dict.fromkeys(tasks))}
     return lambda column: column.map(places)

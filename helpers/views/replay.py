@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import ipywidgets as widgets
-import pandas as pd
 import plotly.graph_objects as go
 
 from ..files import LabError
 from .card import Card
-from .live import PANELS, RunView, change, clock, curves, series
+from .live import clock
+from .run_curves import PANELS, change, curves, series
+from .run_view import RunView
+from .style import padded_range
 
-LENGTH = 20.0  # seconds that a replay takes, unless told otherwise
+LENGTH = 20.0  # seconds that a replay takes, unless a speed is given
 TICK = 0.25  # seconds between two frames, at least
 SPEEDS = (1, 2, 5, 10, 20, 50, 100)
 
@@ -23,12 +25,16 @@ class Recording(Protocol):
     title: str
     stage: str
     total: int | None
-    records: Sequence[Mapping]
+    records: Sequence[Mapping[str, Any]]
     description: str
 
 
 def pace(seconds: float, n: int, speed: float) -> tuple[int, int]:
-    """(milliseconds between two frames, records a frame) that play `n` records of `seconds` in all at this speed."""
+    """How to play `n` records of `seconds` in all at this speed.
+
+    Returns:
+        (milliseconds between two frames, records a frame)
+    """
     each = seconds / n / speed
     stride = max(1, math.ceil(TICK / each))
     return max(1, round(1000 * each * stride)), stride
@@ -37,9 +43,16 @@ def pace(seconds: float, n: int, speed: float) -> tuple[int, int]:
 class Replay:
     """A recording with play and pause, speed, and a slider over its steps; curves and samples follow.
 
-    panels: measure -> axis title (default: those of the recording's stage). speed: how many times faster than it went
-    (default: over in 20 seconds). finding: makes the title at the last step from the records. Raises LabError for a
-    recording without records or without a measure that is asked for.
+    Args:
+        recording: The run.
+        panels: Measure -> axis title; default: those of the recording's stage.
+        speed: How many times faster than it went; default: over in 20 seconds.
+        unit: What a step is called; default: by the recording's stage.
+        window: How many values the curves' mean is of.
+        finding: Makes the title at the last step from the records.
+
+    Raises:
+        LabError: The recording has no records, or not a measure that is asked for.
     """
 
     def __init__(
@@ -50,7 +63,7 @@ class Replay:
         speed: float | None = None,
         unit: str | None = None,
         window: int = 5,
-        finding: Callable[[Sequence[Mapping]], str] | None = None,
+        finding: Callable[[Sequence[Mapping[str, Any]]], str] | None = None,
     ) -> None:
         if not recording.records:
             raise LabError(f"the recording {recording.title!r} has no records: record the run again")
@@ -64,7 +77,8 @@ class Replay:
         self.unit = unit or ("update" if recording.stage == "ppo" else "step")
         self.total = recording.total or self.records[-1]["step"]
         self.panels, self._window = dict(panels), window
-        self._ranges = {measure: _range(series(self.records, measure)["value"]) for measure in panels}
+        # from the first frame on the axes of the whole run: growing ones would hide the growth
+        self._ranges = {measure: padded_range(series(self.records, measure)["value"], 0.06) for measure in panels}
         self._parts = RunView(self._curves, panels, window, self.unit)
 
         self.seconds = sum(r.get("seconds") or 1.0 for r in self.records)
@@ -98,7 +112,7 @@ class Replay:
     def _go(self, position: int) -> None:
         self.slider.value = min(position, self.slider.max)
 
-    def _scrub(self, _) -> None:
+    def _scrub(self, _: object) -> None:
         position = self.slider.value
         if min(self.player.value, self.slider.max) != position:  # the player ticks past the end, in strides
             self.player.value = position
@@ -106,7 +120,7 @@ class Replay:
         self._parts.draw(records, self._headline(position))
         self.words.value = self._words(position)
         if position == self.slider.max:
-            self.view.say(self._headline(position))
+            self.view.announce(self._headline(position))
 
     def _set_pace(self) -> None:
         interval, stride = pace(self.seconds, len(self.records), self.speed.value)
@@ -124,24 +138,20 @@ class Replay:
     def _headline(self, position: int) -> str:
         measure, axis = next(iter(self.panels.items()))
         records = self.records[:position]
-        whole = self.finding and position == len(self.records)
-        found = self.finding(self.records) if whole else change(records, measure, axis)
+        if self.finding and position == len(self.records):
+            found = self.finding(self.records)
+        else:
+            found = change(records, measure, axis)
         return f"{self.recording.title}: {found} ({self._where(position)})"
 
-    def _curves(self, records: Sequence[Mapping], title: str) -> go.Figure:
+    def _curves(self, records: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
         figure = curves(records, self.panels, self.total, title=title, unit=self.unit, window=self._window)
         for axis, span in zip(figure.select_yaxes(), self._ranges.values(), strict=True):
             axis.range = span
         return figure
 
 
-def _range(values: pd.Series) -> list[float]:
-    """The axis of the whole run, from the first frame on: a growing one would hide the growth."""
-    margin = 0.06 * ((values.max() - values.min()) or 1)
-    return [round(values.min() - margin, 4), round(values.max() + margin, 4)]
-
-
-def _measures(records: Sequence[Mapping]) -> dict[str, str]:
+def _measures(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The measures that the records hold, under their own names."""
     names = dict.fromkeys(key for record in records for key, value in record.items() if isinstance(value, float))
     return {name: name for name in names if name not in ("seconds", "seconds_rollout")}

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
 from ..formulas.statistics import Interval
@@ -26,7 +28,15 @@ def interval_table(intervals: Mapping[str, Interval]) -> pd.DataFrame:
 
 
 def interval_points(figure: go.Figure, table: pd.DataFrame, name: str, number: int = 0, shift: float = 0.0) -> None:
-    """Add points with confidence limits, one for each row of `table`, moved up by `shift` rows."""
+    """Add points with confidence limits, one for each row of a table.
+
+    Args:
+        figure: It is changed.
+        table: As from `interval_table`.
+        name: In the legend.
+        number: That of the color and symbol.
+        shift: How many rows the points are moved up.
+    """
     figure.add_scatter(
         x=table["estimate"],
         y=np.arange(len(table)) + shift,
@@ -67,24 +77,24 @@ def loss_figure() -> go.Figure:
 # --- The model ----------------------------------------------------------------
 
 
-def nf4_figure(original: Sequence[float], quantized: Sequence[float], error: float) -> go.Figure:
+def nf4_figure(original: ArrayLike, quantized: ArrayLike, error: float) -> go.Figure:
     """One block of 64 weights before and after 4 bits, sorted; `error` is that of the whole matrix, relative."""
-    original, quantized = np.asarray(original, dtype=float), np.asarray(quantized, dtype=float)
-    order = np.argsort(original)
+    before, after = np.asarray(original, dtype=float), np.asarray(quantized, dtype=float)
+    order = np.argsort(before)
     figure = go.Figure()
-    figure.add_scatter(y=original[order].round(4), name="checkpoint", mode="markers", marker={"symbol": "circle-open"})
+    figure.add_scatter(y=before[order].round(4), name="checkpoint", mode="markers", marker={"symbol": "circle-open"})
     figure.add_scatter(
-        y=quantized[order].round(4), name="4 bits (NF4)", mode="lines", line={"shape": "hvh", "color": PALETTE[1]}
+        y=after[order].round(4), name="4 bits (NF4)", mode="lines", line={"shape": "hvh", "color": PALETTE[1]}
     )
-    levels = len(np.unique(quantized))
-    title = f"{len(original)} weights share {levels} values; the matrix is {error:.0%} off"
+    levels = len(np.unique(after))
+    title = f"{len(before)} weights share {levels} values; the matrix is {error:.0%} off"
     return styled(figure, title, "weights of one block, sorted", "weight")
 
 
 # --- Training -----------------------------------------------------------------
 
 
-def finding(records: Sequence[Mapping], window: int = 10) -> str:
+def finding(records: Sequence[Mapping[str, Any]], window: int = 10) -> str:
     """What a training run came to, in one line: means over its first and last `window` batches."""
     frame = pd.DataFrame(records)[["loss", "accuracy"]]
     first, last = frame.head(window).mean(), frame.tail(window).mean()
@@ -98,14 +108,19 @@ def finding(records: Sequence[Mapping], window: int = 10) -> str:
 
 
 def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figure:
-    """Accuracy of each judge in `table` (as from `interval_table`) against the best possible; the title compares
-    the judge called `measured` with it."""
+    """Accuracy of each judge against the best possible; the title compares one judge with it.
+
+    Args:
+        table: As from `interval_table`.
+        best: The best possible accuracy.
+        measured: The judge of the title.
+    """
     figure = go.Figure()
     interval_points(figure, table, "95 % interval")
     _name_rows(figure, table)
     figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
     figure.add_vline(x=0.5, line={"dash": "dot", "color": "gray"}, annotation_text="coin")
-    share = table.loc[measured, "estimate"] / best
+    share = table["estimate"][measured] / best
     title = f"{measured.capitalize()}: {share:.0%} of the best possible accuracy"
     styled(figure, title, "accuracy on the test split", "")
     figure.update_layout(margin={"l": 190}, showlegend=False)
@@ -113,7 +128,12 @@ def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figur
 
 
 def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
-    """Accuracy of several judges in each group of pairs: one table (as from `interval_table`) for each judge."""
+    """Accuracy of several judges in each group of pairs; the title speaks of the first judge.
+
+    Args:
+        tables: Judge -> table as from `interval_table`, a row for each group.
+        group: What a group is.
+    """
     figure = go.Figure()
     for number, (judge, table) in enumerate(tables.items()):
         interval_points(figure, table, judge, number, shift=0.2 * (number - (len(tables) - 1) / 2))
@@ -130,7 +150,11 @@ def group_figure(tables: Mapping[str, pd.DataFrame], group: str) -> go.Figure:
 
 
 def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Accuracy against confidence (tables as from `evaluation.reliability`); the title speaks of the first one."""
+    """Accuracy against confidence; the title speaks of the first judge.
+
+    Args:
+        tables: Judge -> table as from `evaluation.reward_models.reliability`.
+    """
     figure = go.Figure()
     figure.add_scatter(
         x=[0.5, 1], y=[0.5, 1], mode="lines", name="as sure as right", line={"dash": "dot", "color": "gray"}
@@ -149,8 +173,14 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
 
 
 def sizes_figure(tables: Mapping[str, pd.DataFrame], best: float) -> go.Figure:
-    """Accuracy against the number of labels, a line for each base model (its table: labels, estimate, low, high), the
-    smallest first and the largest last; the title compares these two at the most labels that both have seen."""
+    """Accuracy against the number of labels, a line for each base model.
+
+    The title compares the smallest with the largest one, at the most labels that both have been trained on.
+
+    Args:
+        tables: Base model, the smallest first and the largest last -> table with labels, estimate, low, high.
+        best: The best possible accuracy.
+    """
     smallest, *_, largest = (table.set_index("labels")["estimate"] for table in tables.values())
     labels = max(set(smallest.index) & set(largest.index))
     title = f"{labels:,} labels: {smallest[labels]:.1%} on the smallest base, {largest[labels]:.1%} on the largest"
@@ -158,8 +188,13 @@ def sizes_figure(tables: Mapping[str, pd.DataFrame], best: float) -> go.Figure:
 
 
 def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
-    """Judge -> kind of error -> share of pairs in which the text without the error scores higher, as a table; the title
-    names the judge whose lowest share is highest."""
+    """In how many pairs the text without an error scores higher, as a table of judges and kinds of error.
+
+    The title names the judge whose lowest share is highest.
+
+    Args:
+        shares: Judge -> kind of error -> share of pairs.
+    """
     judges, kinds = list(shares), list(next(iter(shares.values())))
     cells = [[shares[judge][kind] for kind in kinds] for judge in judges]
     figure = go.Figure(
@@ -223,7 +258,9 @@ def normalization_figure(raw: Mapping[str, Sequence[float]], normalized: Mapping
 def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) -> go.Figure:
     """Mean reward of the best of n against its distance from the model that drew the samples.
 
-    tables: reward -> intervals (as from `interval_table`), a row for each n, named n; kl: nats for each n.
+    Args:
+        tables: Reward -> table as from `interval_table`, a row for each n, named n.
+        kl: The distance for each n, in nats.
     """
     figure = go.Figure()
     for number, (name, table) in enumerate(tables.items()):
@@ -247,12 +284,18 @@ def post_html(prompt: str) -> str:
 
 
 def scorer(prompt: str, judge: Callable[[str], Mapping[str, float]], text: str = "") -> widgets.VBox:
-    """Write a TL;DR of `prompt`, press the button, read what `judge` (name -> score) gives it."""
+    """A form: write a TL;DR, press the button, read its scores.
+
+    Args:
+        prompt: The post.
+        judge: Makes scores, by name, from a completion.
+        text: What is in the form at first.
+    """
     box = widgets.Textarea(value=text, layout={"width": "min(100%, 700px)", "height": "70px"})
     button = widgets.Button(description="Score it", button_style="primary")
     answer = widgets.HTML()
 
-    def show(_) -> None:
+    def show(_: object) -> None:
         scores = judge(f" {box.value.strip()}").items()
         answer.value = " &nbsp; ".join(f"{escape(name)}: <b>{value:+.2f}</b>" for name, value in scores)
 

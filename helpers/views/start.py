@@ -1,6 +1,7 @@
 """Figures of lab 00: the map of the three stages, one reference against many answers, and the bandit."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -8,10 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..formulas.statistics import bootstrap_interval
-from .style import COLORS, HEIGHT, PALETTE, styled
+from .style import COLORS, HEIGHT, LINE_DASHES, PALETTE, styled
 from .text import as_label
 
-LINES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "x")
 
 STAGES = (  # heading, data, training, result
@@ -66,21 +66,22 @@ def _arrow(figure: go.Figure, start: tuple[float, float], end: tuple[float, floa
 
 
 def loss_curves(frame: pd.DataFrame, title: str) -> go.Figure:
-    """Supervised loss of several texts while a model learns one of them: columns `step`, then one a text."""
+    """Supervised loss of several texts while a model learns one of them; columns of `frame`: step, then one a text."""
     figure = go.Figure()
     for i, name in enumerate(column for column in frame.columns if column != "step"):
         figure.add_scatter(
             x=frame["step"], y=frame[name], name=as_label(name), mode="lines+markers",
-            line={"dash": LINES[i % 4], "color": PALETTE[(0, 3, 1, 2)[i % 4]], "width": 2.5},
+            line={"dash": LINE_DASHES[i % 4], "color": PALETTE[(0, 3, 1, 2)[i % 4]], "width": 2.5},
             marker={"symbol": SYMBOLS[i % 4], "size": 6},
         )  # fmt: skip
     return styled(figure, title, "gradient step on the reference", "loss (nats a token)")
 
 
 def mean_curve(values: np.ndarray, every: int = 10) -> pd.DataFrame:
-    """Mean over runs of `values` (runs, steps) with its 95 % interval, at every so many steps.
+    """Mean over runs of `values`, (runs, steps), with its 95 % interval, at every so many steps.
 
-    Columns: step, estimate, low, high.
+    Returns:
+        A table with the columns step, estimate, low, high.
     """
     values = np.asarray(values, dtype=float)
     rows = []
@@ -93,7 +94,9 @@ def mean_curve(values: np.ndarray, every: int = 10) -> pd.DataFrame:
 def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
     """Probability of the best arm against steps, one curve a method with its interval as a band.
 
-    curves: by name, as from `mean_curve`.
+    Args:
+        curves: Method -> table as from `mean_curve`.
+        title: The finding.
     """
     figure = go.Figure()
     colors = (COLORS["sft"], COLORS["ppo"], PALETTE[3], PALETTE[2])
@@ -104,7 +107,7 @@ def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
         )  # fmt: skip
         figure.add_scatter(
             x=curve["step"], y=curve["estimate"], name=as_label(name), mode="lines+markers",
-            line={"dash": LINES[i % 4], "color": colors[i % 4], "width": 2.5},
+            line={"dash": LINE_DASHES[i % 4], "color": colors[i % 4], "width": 2.5},
             marker={"symbol": SYMBOLS[i % 4], "size": 7},
         )  # fmt: skip
     styled(figure, title, "step (one pull)", "probability of the best arm")
@@ -114,25 +117,31 @@ def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
 def learning_rate_explorer(
     curve: Callable[[float], pd.DataFrame], rates: Sequence[float], start: float
 ) -> widgets.VBox:
-    """A slider over learning rates that redraws the probability of the best arm; `curve(rate)` as `mean_curve`."""
+    """A slider over learning rates that redraws the probability of the best arm.
+
+    Args:
+        curve: Learning rate -> table as from `mean_curve`.
+        rates: The learning rates, from the left.
+        start: The one that is shown at first.
+    """
     slider = widgets.SelectionSlider(
         options=[(f"{rate:g}", rate) for rate in rates], value=start, description="learning rate",
         continuous_update=False, style={"description_width": "initial"}, layout={"width": "420px"},
     )  # fmt: skip
 
-    def drawn(rate: float) -> go.Figure:
+    def draw(rate: float) -> go.Figure:
         new = curve(rate)
         end = new["estimate"].iloc[-1]
         title = f"At a learning rate of {rate:g} the best arm ends at a probability of {end:.2f}"
         return bandit_curves({"REINFORCE": new}, title)
 
-    figure = go.FigureWidget(drawn(start))
+    figure = go.FigureWidget(draw(start))
     figure.update_layout(showlegend=False, height=HEIGHT)
     for number, trace in enumerate(figure.data):
         trace.uid = f"bandit-{number}"  # a random one would differ in every run
 
-    def redraw(change: dict) -> None:
-        new = drawn(change["new"])
+    def redraw(change: dict[str, Any]) -> None:
+        new = draw(change["new"])
         with figure.batch_update():
             for old, trace in zip(figure.data, new.data, strict=True):
                 old.x, old.y = trace.x, trace.y

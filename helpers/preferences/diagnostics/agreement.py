@@ -6,25 +6,27 @@ Source
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ...formulas.statistics import Interval, bootstrap_interval, cohen_kappa
-from .columns import SAMPLE, SHOWN, Names
-
-UNKNOWN = "unknown"  # what a set's rows carry if it does not name its annotators
+from ..rows import UNKNOWN
+from .columns import SAMPLE, SHOWN, Names, Table
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How far annotators agree on pairs that several of them judged.
 
-    pairs, judgments: how many pairs had two annotators or more, and the judgments of them.
-    same: of two annotators of a pair, the probability that they choose the same text.
-    alpha: Krippendorff's, 1 for full agreement, 0 for that of chance; both with intervals over pairs.
-    kappas: Cohen's kappa of every two annotators with at least 10 pairs in common (annotators, n, agree, kappa).
+    Attributes:
+        pairs: How many pairs had two annotators or more.
+        judgments: How many judgments those pairs had.
+        same: Of two annotators of a pair, the probability that they choose the same text; with an interval over pairs.
+        alpha: Krippendorff's, 1 for full agreement, 0 for that of chance; with an interval over pairs.
+        kappas: Cohen's kappa of every two annotators with at least 10 pairs in common (annotators, n, agree, kappa).
     """
 
     pairs: int
@@ -34,30 +36,35 @@ class Agreement:
     kappas: pd.DataFrame
 
 
-def agreement(table: dict[str, np.ndarray], annotators: Names, seed: int) -> Agreement | None:
+def agreement(table: Table, annotators: Names, seed: int) -> Agreement | None:
+    """How far the known annotators agree; None if no pair has two of them. seed: of the bootstrap."""
     known = np.array([name != UNKNOWN for name in annotators.names])[table["annotator"]]
-    said = pd.DataFrame(
+    judgments = pd.DataFrame(
         {
             "pair": table["pair"][known],
             "annotator": table["annotator"][known],
             "first": (table["chosen"] < table["rejected"])[known],  # of the two texts, by hash: an order by chance
         }
     ).drop_duplicates()
-    said = said[~said.duplicated(["pair", "annotator"], keep=False)]  # who said both has no opinion
-    said = said[said["pair"].map(said["pair"].value_counts()) >= 2]
-    if said.empty:
+    judgments = judgments[~judgments.duplicated(["pair", "annotator"], keep=False)]  # who chose both has no opinion
+    judgments = judgments[judgments["pair"].map(judgments["pair"].value_counts()) >= 2]
+    if judgments.empty:
         return None
-    votes = said.groupby("pair")["first"].agg(["size", "sum"])  # in the order of the hashes
+    votes = judgments.groupby("pair")["first"].agg(["size", "sum"])  # in the order of the hashes
     m, k = votes["size"].to_numpy(float), votes["sum"].to_numpy(float)
     same, alpha = _over_pairs(_same, m, k, seed), _over_pairs(krippendorff_alpha, m, k, seed)
-    return Agreement(len(votes), len(said), same, alpha, _kappas(said, annotators))
+    return Agreement(len(votes), len(judgments), same, alpha, _kappas(judgments, annotators))
 
 
 def krippendorff_alpha(judges: np.ndarray, votes: np.ndarray, axis: int = -1) -> np.ndarray:
     """Krippendorff's alpha of choices between two texts: 1 - observed / expected disagreement (along `axis`).
 
-    judges: how many annotators chose, at least 2, for each pair. votes: how many of them chose its first text. Which
-    text comes first means nothing, so each pair is counted in both orders: by chance, half of the choices agree.
+    Which text comes first means nothing, so each pair is counted in both orders: by chance, half of the choices agree.
+
+    Args:
+        judges: How many annotators chose, at least 2, for each pair.
+        votes: How many of them chose its first text.
+        axis: The axis of the pairs.
     """
     n = judges.sum(axis=axis)
     observed = (2 * votes * (judges - votes) / (judges - 1)).sum(axis=axis) / n
@@ -68,7 +75,7 @@ def _same(judges: np.ndarray, votes: np.ndarray, axis: int = -1) -> np.ndarray:
     return (1 - 2 * votes * (judges - votes) / (judges * (judges - 1))).mean(axis=axis)
 
 
-def _over_pairs(statistic, judges: np.ndarray, votes: np.ndarray, seed: int) -> Interval:
+def _over_pairs(statistic: Callable[..., np.ndarray], judges: np.ndarray, votes: np.ndarray, seed: int) -> Interval:
     """`statistic` of all pairs, with an interval over pairs (at most SAMPLE of them, for the bootstrap's memory)."""
     estimate = float(statistic(judges, votes))
     if len(judges) == 1:
@@ -83,8 +90,10 @@ def _over_pairs(statistic, judges: np.ndarray, votes: np.ndarray, seed: int) -> 
     return Interval(estimate, interval.low, interval.high, n)
 
 
-def _kappas(said: pd.DataFrame, annotators: Names) -> pd.DataFrame:
-    few = said[said["pair"].map(said["pair"].value_counts()) <= SHOWN]  # n annotators of a pair are n^2 / 2 couples
+def _kappas(judgments: pd.DataFrame, annotators: Names) -> pd.DataFrame:
+    few = judgments[
+        judgments["pair"].map(judgments["pair"].value_counts()) <= SHOWN
+    ]  # n annotators of a pair are n^2 / 2 couples
     couples = few.merge(few, on="pair", suffixes=("_a", "_b"))
     names = np.array(annotators.names, dtype=object)
     couples["a"], couples["b"] = names[couples["annotator_a"]], names[couples["annotator_b"]]

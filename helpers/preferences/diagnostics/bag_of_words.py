@@ -32,8 +32,14 @@ class BagOfWords:
     ) -> np.ndarray:
         """Score of the chosen minus that of the rejected text of each test pair, (n,), after training.
 
-        labels: how many of the pairs it is trained on, drawn at random (default: all). noise: the part of them that is
-        turned round, chosen for rejected. Raises ValueError for more labels than there are pairs.
+        Args:
+            test: The pairs to score.
+            labels: How many of the pairs it is trained on, drawn at random (default: all).
+            noise: The share of them whose label is flipped, chosen for rejected.
+            seed: Of all random draws.
+
+        Raises:
+            ValueError: There are more labels than pairs.
         """
         rng = np.random.default_rng(seed)
         total = self._differences.shape[0]

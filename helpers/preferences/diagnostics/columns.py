@@ -8,15 +8,20 @@ from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import takewhile
+from typing import ClassVar
 
 import numpy as np
 
-from .. import SPLITS, Preference
+from ...files import SPLITS
+from .. import Preference
 from . import near_duplicates
 
 SAMPLE = 20_000  # pairs of each split
 CHARACTERS = 80_000_000  # of the sampled pairs of each split, all together: the sample is smaller where texts are long
 SHOWN = 20  # rows of a table of names, the most frequent first
+
+
+Table = dict[str, np.ndarray]  # the columns of `Columns.table`
 
 
 class Names:
@@ -27,6 +32,7 @@ class Names:
         self.names: list[str] = []
 
     def number(self, name: str) -> int:
+        """The number of a name; a new name gets the next one."""
         key = hash64(name)
         if key not in self._numbers:
             self._numbers[key] = len(self.names)
@@ -37,7 +43,7 @@ class Names:
 class Columns:
     """A few numbers for each row, in the order of the rows."""
 
-    TYPES = {  # noqa: RUF012
+    TYPES: ClassVar[dict[str, str]] = {
         "prompt": "Q", "chosen": "Q", "rejected": "Q",  # hashes of the characters
         "prompt_words": "Q", "chosen_words": "Q", "rejected_words": "Q",  # hashes of the plain words
         "prompt_length": "I", "chosen_length": "I", "rejected_length": "I",  # words
@@ -51,7 +57,7 @@ class Columns:
         self._arrays = {name: array(code) for name, code in self.TYPES.items()}
 
     def add(self, row: Preference) -> int:
-        """The number of the row that is added, from 0."""
+        """Add a row, and return its number, from 0."""
         values: dict[str, int] = {
             "annotator": self.annotators.number(row.annotator),
             "source": self.sources.number(row.source),
@@ -59,20 +65,20 @@ class Columns:
             "strength": row.strength or 0,
             "turns": len(row.turns),
         }
-        split = {}
+        words = {}
         for part in ("prompt", "chosen", "rejected"):
             text = getattr(row, part)
-            split[part] = text.split()
+            words[part] = text.split()
             values[part] = hash64(text)
             values[f"{part}_words"] = hash64(" ".join(near_duplicates.plain_words(text)))
-            values[f"{part}_length"] = len(split[part])
-        values["start"] = _shared_start(split["chosen"], split["rejected"])
+            values[f"{part}_length"] = len(words[part])
+        values["start"] = _shared_start(words["chosen"], words["rejected"])
         for name, value in values.items():
             self._arrays[name].append(value)
         self.n += 1
         return self.n - 1
 
-    def table(self) -> dict[str, np.ndarray]:
+    def table(self) -> Table:
         """The columns as arrays (n,), with what follows from them: pair, row (hashes), longer (words)."""
         table = {name: np.frombuffer(values, values.typecode) for name, values in self._arrays.items()}
         a, b = table["chosen"], table["rejected"]
@@ -92,6 +98,7 @@ class Lowest:
         self._limit: int | None = None  # rows with a hash as high as this are not wanted any more
 
     def offer(self, number: int, row: Preference) -> None:
+        """Keep the row, with its number, if its hash is among the lowest so far."""
         key = hash64("\0".join((str(self._seed), row.prompt, row.chosen, row.rejected, row.annotator, row.id)))
         if self._limit is not None and key >= self._limit:
             return
@@ -109,9 +116,18 @@ class Lowest:
 
 
 class Sample:
-    """The rows whose texts are kept. at: their places in the table (n,)."""
+    """The rows whose texts are kept.
 
-    def __init__(self, pairs: Sequence[tuple[int, Preference]], table: dict[str, np.ndarray], seed: int) -> None:
+    Attributes:
+        rows: The rows.
+        at: Their places in the table (n,).
+        split: Number of each row's split (n,), as in SPLITS.
+        prompt: Hash of each row's prompt (n,).
+        prompt_words: Hash of the prompt's plain words (n,).
+        longer: Words of the chosen minus words of the rejected completion (n,).
+    """
+
+    def __init__(self, pairs: Sequence[tuple[int, Preference]], table: Table, seed: int) -> None:
         self.rows = [row for _, row in pairs]
         self.at = np.array([number for number, _ in pairs])
         self.split = table["split"][self.at]
@@ -155,5 +171,5 @@ def _shared_start(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def printable(text: str) -> str:
-    """The text with characters that no terminal shows written out, such as \\x1b."""
+    r"""The text with characters that no terminal shows written out, such as \x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...files import LabError
+from ...files import SPLITS, LabError
 from ...formulas.statistics import Interval, win_rate
-from .. import SPLITS, Preference, Reading
+from .. import Preference, Reading
 from . import near_duplicates
 from .agreement import Agreement, agreement
-from .columns import SAMPLE, SHOWN, Columns, Lowest, Names, Sample, printable
+from .columns import SAMPLE, SHOWN, Columns, Lowest, Names, Sample, Table, printable
 from .repeats import contradictory, count_repeats, find_leaks
 from .shortcuts import give_away_words, held_out_judges
 
@@ -28,29 +28,35 @@ STARTS = (1, 2, 3, 5, 10, 20)  # words that the two completions share at their s
 class Diagnostics:
     """What `diagnose` found. Tables are DataFrames; shares are from 0 to 1; lengths are in words.
 
-    name: of the set. n: pairs. reading: how it was read, if that is known.
-    counts: columns what (split, annotator, source, strength, turns), name, pairs, share.
-    lengths: index prompt, chosen, rejected; mean, min, quantiles, max.
-    differences: words of chosen minus words of rejected, and in how many pairs (columns words, pairs).
-    longer: how often the longer completion is the chosen one, equal lengths counting half.
-    longer_by: the same for each annotator with at least 10 pairs (index annotator; estimate, low, high, n).
-    repeats: index pairs, prompts, completions; n, distinct, then how many a set without repeats would lack
-        (exact, words: of all; near: of the n_near distinct ones of the sample, those repeated exactly or by words
-        already taken away).
-    contradictions, contradicting: pairs of texts under one prompt that were chosen both ways, and the rows of them.
-    ties: rows left out by the reader because nobody was preferred; None if that is not known.
-    starts: how often the two completions share so many first words (columns words, pairs, share).
-    twins: share of the sampled pairs whose two completions are near duplicates.
-    leaks: index "test in train" and the like; n (distinct prompts held out), exact, words, then n_near (of them in the
-        sample) and near; each degree includes the one before.
-    agreement: None where no pair has two known annotators.
-    judges: held-out accuracy of two judges that understand nothing (index; estimate, low, high, n prompts); the
-        intervals are bootstrapped over prompts. heldout: what was held out, in words.
-    words: those that tell chosen from rejected texts (columns word, chosen, rejected, log_odds, z), highest z first;
-        chosen and rejected: in how many sampled texts they are. n_words: how many were examined; z_limit: what the
-        largest |z| of as many words stays below by chance, 19 times of 20.
-    worst: rows to look at (columns why, detail, id, where, split, annotator, source, prompt, chosen, rejected).
-    sampled: pairs in the sample.
+    Attributes:
+        name: Of the set.
+        n: Pairs.
+        sampled: Pairs in the sample.
+        reading: How the set was read, if that is known.
+        counts: Columns what (split, annotator, source, strength, turns), name, pairs, share.
+        lengths: Index prompt, chosen, rejected; mean, min, quantiles, max.
+        differences: Words of chosen minus words of rejected, and in how many pairs (columns words, pairs).
+        longer: How often the longer completion is the chosen one, equal lengths counting half.
+        longer_by: The same for each annotator with at least 10 pairs (index annotator; estimate, low, high, n).
+        repeats: Index pairs, prompts, completions; n, distinct, then how many a set without repeats would lack
+            (exact, words: of all; near: of the n_near distinct ones of the sample, those repeated exactly or by words
+            already taken away).
+        contradictions: Pairs of texts under one prompt that were chosen both ways.
+        contradicting: The rows of them.
+        ties: Rows left out by the reader because nobody was preferred; None if that is not known.
+        starts: How often the two completions share so many first words (columns words, pairs, share).
+        twins: Share of the sampled pairs whose two completions are near duplicates.
+        leaks: Index "test in train" and the like; n (distinct prompts held out), exact, words, then n_near (of them in
+            the sample) and near; each degree includes the one before.
+        agreement: None where no pair has two known annotators.
+        judges: Held-out accuracy of two judges that understand nothing (index; estimate, low, high, n prompts); the
+            intervals are bootstrapped over prompts.
+        heldout: What was held out, in words.
+        words: Those that tell chosen from rejected texts (columns word, chosen, rejected, log_odds, z), highest z
+            first; chosen and rejected: in how many sampled texts they are.
+        n_words: How many words were examined.
+        z_limit: What the largest |z| of as many words stays below by chance, 19 times of 20.
+        worst: Rows to look at (columns why, detail, id, where, split, annotator, source, prompt, chosen, rejected).
     """
 
     name: str
@@ -90,9 +96,15 @@ def diagnose(
 ) -> Diagnostics:
     """Examine the rows, which may be a stream, in one pass; equal sets give equal numbers, in whatever order.
 
-    name: what to call the set; default: the reading's source. reading: how the rows were read; default: what the set
-    itself carries. sample: pairs of each split whose texts are kept. seed: of the sample and the bootstrap.
-    Raises LabError if there are no rows.
+    Args:
+        rows: The pairs.
+        name: What to call the set; default: the reading's source.
+        reading: How the rows were read; default: what the set itself carries.
+        sample: Pairs of each split whose texts are kept.
+        seed: Of the sample and the bootstrap.
+
+    Raises:
+        LabError: There are no rows.
     """
     columns, kept = Columns(), {split: Lowest(sample, seed) for split in SPLITS}
     for row in rows:
@@ -142,9 +154,9 @@ def _why(reading: Reading | None) -> str:
     return f"of {reading.n_read:,} rows read, {times:,} were left out because: {reason} (first: {places})"
 
 
-def _counts(table: dict[str, np.ndarray], columns: Columns) -> pd.DataFrame:
+def _counts(table: Table, columns: Columns) -> pd.DataFrame:
     strengths = ["not given", *map(str, range(1, 5))]
-    frames = []
+    frames: list[pd.DataFrame] = []
     for what, names in (
         ("split", SPLITS), ("annotator", columns.annotators.names), ("source", columns.sources.names),
         ("strength", strengths), ("turns", None),
@@ -164,7 +176,7 @@ def _counts(table: dict[str, np.ndarray], columns: Columns) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _lengths(table: dict[str, np.ndarray]) -> pd.DataFrame:
+def _lengths(table: Table) -> pd.DataFrame:
     rows = {}
     for part in ("prompt", "chosen", "rejected"):
         words = table[f"{part}_length"]
@@ -179,7 +191,7 @@ def _tally(values: np.ndarray, name: str) -> pd.DataFrame:
     return pd.DataFrame({name: distinct, "pairs": pairs})
 
 
-def _longer_by(table: dict[str, np.ndarray], annotators: Names) -> pd.DataFrame:
+def _longer_by(table: Table, annotators: Names) -> pd.DataFrame:
     rates = {}
     numbers, pairs = np.unique(table["annotator"], return_counts=True)
     frequent = sorted(
@@ -199,7 +211,7 @@ def _starts(start: np.ndarray) -> pd.DataFrame:
 
 def _worst(
     drawn: Sample,
-    table: dict[str, np.ndarray],
+    table: Table,
     repeated: np.ndarray,
     opposed: np.ndarray,
     leaking: np.ndarray,

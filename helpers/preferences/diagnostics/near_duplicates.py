@@ -14,7 +14,7 @@ Sources
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
@@ -116,11 +116,11 @@ def _candidates(signatures: np.ndarray) -> np.ndarray:
 
 def _similarity(runs: csr_matrix, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     sizes = np.diff(runs.indptr)
-    shared = [np.asarray(runs[x].multiply(runs[y]).sum(axis=1)).ravel() for x, y in _chunks(a, b)]
-    shared = np.concatenate(shared) if shared else np.zeros(0)
+    chunks = [np.asarray(runs[x].multiply(runs[y]).sum(axis=1)).ravel() for x, y in _chunks(a, b)]
+    shared = np.concatenate(chunks) if chunks else np.zeros(0)
     return shared / (sizes[a] + sizes[b] - shared)
 
 
-def _chunks(a: np.ndarray, b: np.ndarray, size: int = 20_000):
+def _chunks(a: np.ndarray, b: np.ndarray, size: int = 20_000) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(a), size):
         yield a[start : start + size], b[start : start + size]

@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import stats
 from sklearn.feature_extraction.text import CountVectorizer
 
+from ...files import SPLITS
 from ...formulas.statistics import Interval, bootstrap_interval, win_rate
-from .. import SPLITS, Preference
+from .. import Preference
 from . import near_duplicates
 from .bag_of_words import BagOfWords
 from .columns import SHOWN, Sample
@@ -23,7 +24,12 @@ FEWEST_TRAIN, FEWEST_TEST = 50, 20  # pairs to fit a judge to, prompts to test i
 
 
 def held_out_judges(drawn: Sample, seed: int) -> tuple[pd.DataFrame, str, np.ndarray]:
-    """The table of accuracies, what was held out, and the bag of words' margin for each row (NaN: not held out)."""
+    """How often two judges that understand nothing are right on held-out pairs.
+
+    Returns:
+        The table `Diagnostics.judges`; what was held out, in words; and the bag of words' margin for each row of the
+        sample (n,), NaN for one that was not held out.
+    """
     train, test, heldout = held_out(drawn)
     margins = np.full(len(drawn.rows), np.nan)
     table = pd.DataFrame(columns=["estimate", "low", "high", "n"])
@@ -56,8 +62,13 @@ def held_out(drawn: Sample) -> tuple[np.ndarray, np.ndarray, str]:
 def accuracy_over_prompts(margins: np.ndarray, prompts: np.ndarray, seed: int = 0) -> Interval:
     """Share of pairs with a margin above 0, one of 0 counting half, with a bootstrap interval over prompts.
 
-    margins, prompts: (n,), two prompts at least. Pairs of one prompt stay together, for they are no independent
-    evidence. Where no resample differs (all are right), the interval is Wilson's.
+    Pairs of one prompt stay together, for they are no independent evidence. Where no resample differs (all are right),
+    the interval is Wilson's.
+
+    Args:
+        margins: Score of the chosen minus that of the rejected text (n,).
+        prompts: What tells the prompts apart (n,); two prompts at least.
+        seed: Of the bootstrap.
     """
     right = (np.sign(margins) + 1) / 2
     _, back = np.unique(prompts, return_inverse=True)
@@ -75,12 +86,19 @@ def accuracy_over_prompts(margins: np.ndarray, prompts: np.ndarray, seed: int = 
 
 
 def give_away_words(rows: Sequence[Preference], most: int = SHOWN) -> tuple[pd.DataFrame, int, float]:
-    """The words that tell chosen from rejected texts: (table, words examined, limit of z), as in `Diagnostics`.
+    """The words that tell chosen from rejected texts.
 
     Log-odds of the number of texts that hold a word, with the whole set as informative Dirichlet prior, which weighs a
     tenth of the data (Monroe et al. 2008, eq. 16-22): a word that is rare in both needs more evidence. A word counts
     once a text, for one text that says it fifty times is no evidence about others. Words in fewer than 5 texts are
-    left out. most: words of each side that are kept.
+    left out.
+
+    Args:
+        rows: The pairs.
+        most: Words of each side that are kept.
+
+    Returns:
+        The table, the number of words examined, and the limit of z: `words`, `n_words` and `z_limit` of `Diagnostics`.
     """
     table = pd.DataFrame(columns=["word", "chosen", "rejected", "log_odds", "z"])
     counter = CountVectorizer(binary=True)

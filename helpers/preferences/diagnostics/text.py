@@ -15,45 +15,51 @@ from .measures import Diagnostics
 
 def findings(found: Diagnostics) -> list[str]:
     """What to know before training on the set, a sentence each; the worst first."""
-    said = []
+    sentences = []
     pairs, prompts = found.repeats.loc["pairs"], found.repeats.loc["prompts"]
     if found.contradictions:
-        said.append(
+        sentences.append(
             f"{found.contradicting:,} rows contradict each other: {many(found.contradictions, 'pair')} of completions "
             f"chosen both ways"
         )
     for where, leak in found.leaks.iterrows():
         if leak["words"]:
-            said.append(f"Leakage, {where}: {leak['words']:,} of {leak['n']:,} prompts ({leak['exact']:,} exactly)")
+            sentences.append(
+                f"Leakage, {where}: {leak['words']:,} of {leak['n']:,} prompts ({leak['exact']:,} exactly)"
+            )
         if leak["near"] > leak["words"] * leak["n_near"] / leak["n"]:
-            said.append(f"Leakage, {where}: {leak['near']:,} of {leak['n_near']:,} sampled prompts, near ones included")
+            sentences.append(
+                f"Leakage, {where}: {leak['near']:,} of {leak['n_near']:,} sampled prompts, near ones included"
+            )
     if pairs["words"]:
-        said.append(f"{many(pairs['words'], 'row')} of {pairs['n']:,} repeat another ({pairs['exact']:,} exactly)")
+        sentences.append(f"{many(pairs['words'], 'row')} of {pairs['n']:,} repeat another ({pairs['exact']:,} exactly)")
     if prompts["near"]:
-        said.append(f"{prompts['near']:,} of {prompts['n_near']:,} different prompts nearly repeat another")
+        sentences.append(f"{prompts['near']:,} of {prompts['n_near']:,} different prompts nearly repeat another")
     if found.twins:
-        said.append(f"{found.twins:.1%} of the pairs have two nearly equal completions")
+        sentences.append(f"{found.twins:.1%} of the pairs have two nearly equal completions")
     start = found.starts.set_index("words")["share"]
     if start[1] >= 0.005:
-        said.append(
+        sentences.append(
             f"In {start[1]:.0%} of the pairs both completions begin with the same word, in {start[5]:.0%} with five"
         )
     if found.longer.low > 0.5 or found.longer.high < 0.5:
         longer = "longer" if found.longer.low > 0.5 else "shorter"
-        rate = found.longer.estimate if found.longer.low > 0.5 else 1 - found.longer.estimate
-        said.append(f"The {longer} completion is chosen in {rate:.1%} of the pairs")
+        share = found.longer.estimate if found.longer.low > 0.5 else 1 - found.longer.estimate
+        sentences.append(f"The {longer} completion is chosen in {share:.1%} of the pairs")
     for judge, rate in found.judges.iterrows():
         if rate["low"] > 0.5:
-            said.append(f"A judge of {judge} is right in {rate['estimate']:.0%} of the held-out pairs")
+            sentences.append(f"A judge of {judge} is right in {rate['estimate']:.0%} of the held-out pairs")
     clear = found.words[found.words["z"].abs() > found.z_limit]
     if len(clear):
-        said.append(f"Some words give the answer away: at least {len(clear)} beyond chance (of {found.n_words:,})")
-    return said
+        sentences.append(f"Some words give the answer away: at least {len(clear)} beyond chance (of {found.n_words:,})")
+    return sentences
 
 
 def summary(found: Diagnostics) -> str:
-    """The numbers as plain text of about 40 lines; characters of the data that could move a terminal's cursor are
-    shown as \\x1b and the like."""
+    r"""The numbers as plain text of about 40 lines.
+
+    Characters of the data that could move a terminal's cursor are shown as \x1b and the like.
+    """
     lines = [f"{found.name}: {many(found.n, 'pair')}"]
     if found.reading is not None:
         lines += found.reading.lines()
@@ -86,7 +92,7 @@ def summary(found: Diagnostics) -> str:
     lines.append(f"Held out: {found.heldout}")
     for judge, rate in found.judges.iterrows():
         interval = Interval(rate["estimate"], rate["low"], rate["high"], int(rate["n"]))
-        lines.append(f"{judge + ':':14}{_rate(interval)} right (n: prompts)")
+        lines.append(f"{f'{judge}:':14}{_rate(interval)} right (n: prompts)")
     clear = found.words[found.words["z"].abs() > found.z_limit]
     for side, words in (("chosen", clear[clear["z"] > 0]), ("rejected", clear[clear["z"] < 0][::-1])):
         if len(words):
@@ -105,6 +111,7 @@ def file_name(source: str | None) -> str:
 
 
 def many(n: int, what: str) -> str:
+    """A number with its noun, such as "1 pair" or "1,200 pairs"."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 

@@ -14,12 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import nn
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from ...files import atomic_folder, sha256
 from ...simulation.corpus import COPY_SHARES, SHARES, Document, documents, post_with_summary
@@ -107,14 +114,14 @@ def new_model(config: BaseConfig) -> LlamaForCausalLM:
 Row = tuple[list[int], int]  # token ids of a document with <s> and </s>, and how many of them are given
 
 
-def _encode(tokenizer, parts: Sequence[Document], context: int) -> list[Row]:
+def _encode(tokenizer: PreTrainedTokenizerBase, parts: Sequence[Document], context: int) -> list[Row]:
     """Both parts of each document encoded apart, as prompts and completions are, and joined."""
     given = tokenizer([given for given, _ in parts])["input_ids"]
     follows = tokenizer([follows for _, follows in parts], add_special_tokens=False)["input_ids"]
     return [((a + b)[: context - 1] + [2], min(len(a), context - 1)) for a, b in zip(given, follows, strict=True)]
 
 
-def _batches(config: BaseConfig, tokenizer, phase: int, pool: int = 32) -> Iterator[list[Row]]:
+def _batches(config: BaseConfig, tokenizer: PreTrainedTokenizerBase, phase: int, pool: int = 32) -> Iterator[list[Row]]:
     """Batches of encoded documents; within a pool of batches, documents of like length go together."""
     seed, size = config.seed + phase, config.documents_per_step
     stream, rng = documents(seed, shares=COPY_SHARES if phase == 2 else SHARES), random.Random(seed)
@@ -136,7 +143,7 @@ def batches_of_like_length(
         yield from batches
 
 
-def _loss(model: LlamaForCausalLM, batch: Sequence[Row], context_weight: float = 1.0) -> torch.Tensor:
+def _loss(model: PreTrainedModel, batch: Sequence[Row], context_weight: float = 1.0) -> torch.Tensor:
     """Weighted mean next-token loss, in nats, of documents padded on the right; given tokens weigh `context_weight`."""
     width = max(len(ids) for ids, _ in batch)
     ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in batch])
@@ -153,9 +160,14 @@ def _loss(model: LlamaForCausalLM, batch: Sequence[Row], context_weight: float =
 
 
 @torch.no_grad()
-def heldout_loss(model: LlamaForCausalLM, tokenizer, n_documents: int = 256, seed: int = 0) -> dict[str, float]:
-    """Mean next-token losses, in nats, on posts with TL;DRs of the validation split: of all tokens, and of the
-    TL;DRs'."""
+def heldout_loss(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, n_documents: int = 256, seed: int = 0
+) -> dict[str, float]:
+    """Mean next-token losses, in nats, on posts with TL;DRs of the validation split.
+
+    Returns:
+        heldout_loss (of all tokens) and heldout_summary_loss (of the TL;DRs' tokens).
+    """
     rng = random.Random(f"heldout/{seed}")
     rows = _encode(tokenizer, [post_with_summary(rng, "validation") for _ in range(n_documents)], 10**6)
     was_training = model.training
@@ -186,7 +198,7 @@ def train_base(folder: Path, config: BaseConfig = BaseConfig()) -> Iterator[dict
     save_base(folder, model, tokenizer, config)
 
 
-def save_base(folder: Path, model: LlamaForCausalLM, tokenizer, config: BaseConfig) -> None:
+def save_base(folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, config: BaseConfig) -> None:
     """Write checkpoint, tokenizer and model card to `folder`, whole or not at all."""
     model.eval()
     with atomic_folder(folder) as new:
@@ -195,13 +207,14 @@ def save_base(folder: Path, model: LlamaForCausalLM, tokenizer, config: BaseConf
         (new / "README.md").write_text(_card(new, model, tokenizer, config), "utf-8")
 
 
-def _card(folder: Path, model: LlamaForCausalLM, tokenizer, config: BaseConfig) -> str:
+def _card(folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, config: BaseConfig) -> str:
     """The model card: what it is, how it was made, what was measured, what it writes."""
     losses = heldout_loss(model, tokenizer)
     prompt = post_with_summary(random.Random("card"), "validation")[0]
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
     torch.manual_seed(0)
-    texts = model.generate(ids.repeat(4, 1), do_sample=True, top_k=0, max_new_tokens=64)
+    sampling: dict[str, Any] = {"do_sample": True, "top_k": 0, "max_new_tokens": 64}
+    texts = model.generate(ids.repeat(4, 1), **sampling)  # type: ignore[misc]  # transformers types self as another class
     samples = [tokenizer.decode(text[ids.shape[1] :], skip_special_tokens=True) for text in texts]
     return CARD.format(
         parameters=model.num_parameters(),
@@ -269,11 +282,21 @@ Four continuations at temperature 1:
 
 
 def _train_phase(
-    model: LlamaForCausalLM, tokenizer, config: BaseConfig, phase: int, steps: int, rate: float, context_weight: float
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    config: BaseConfig,
+    phase: int,
+    steps: int,
+    rate: float,
+    context_weight: float,
 ) -> Iterator[dict]:
+    """One phase's records; every 200 steps, and at the last, with the held-out losses."""
     batches = islice(_batches(config, tokenizer, phase), steps)
-    loss = lambda batch: _loss(model, batch, context_weight)  # noqa: E731
     optimizer = adamw(model, rate, config.weight_decay)
+
+    def loss(batch: Sequence[Row]) -> torch.Tensor:
+        return _loss(model, batch, context_weight)
+
     for record in optimize(model, optimizer, batches, loss, steps, config.warmup):
         record = {"step": record["step"], "phase": phase, **record}
         if record["step"] % 200 == 0 or record["step"] == steps:
@@ -297,8 +320,10 @@ def optimize(
     steps: int,
     warmup: int,
 ) -> Iterator[dict]:
-    """Minimize the loss of each batch: `warmup` steps up to the optimizer's rate, then cosine decay to a fiftieth of it
-    at the last of `steps`.
+    """Minimize the loss of each batch.
+
+    The learning rate rises for `warmup` steps up to the optimizer's, then falls as a cosine to a fiftieth of it at the
+    last of `steps`.
 
     Yields:
         {"step", "loss", "learning_rate"}

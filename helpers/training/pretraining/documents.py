@@ -79,8 +79,10 @@ def base_document(rng: random.Random) -> Segments:
 
 
 def few_shot_document(rng: random.Random) -> Segments:
-    """One document of the end of its training: above all sortings, in half of which the same few facts recur, more
-    steps, and otherwise as before."""
+    """One document of the last phase of its training.
+
+    Above all sortings, in half of which the same few facts recur; more steps; and otherwise as before.
+    """
     kind = rng.choices(list(FEW_SHOT_SHARES), list(FEW_SHOT_SHARES.values()))[0]
     if kind == "sort":
         return worked_examples(rng, sorting(rng, facts=rng.choice((None, 1, 2, 3))), rng.randrange(6, 15))
@@ -147,10 +149,16 @@ def instruction_example(
     few_shot: float = 0.5,
     long_few_shot: float = 0.1,
 ) -> tuple[Ask, str]:
-    """One input and output of a mixture of instructions (Longpre et al. 2023: zero-shot and few-shot, with and without
-    steps, in several wordings). The defaults are those of the texts that the vocabularies are made from.
+    """One input and output of a mixture of instructions.
 
-    few_shot, long_few_shot: how many have worked examples, of short tasks and of those about posts.
+    Zero-shot and few-shot, with and without steps, in several wordings (Longpre et al. 2023). The defaults are those of
+    the texts that the vocabularies are made from.
+
+    Args:
+        rng: what decides.
+        shares: how often each task comes.
+        few_shot: how many have worked examples, of short tasks.
+        long_few_shot: the same of those about posts.
     """
     name = rng.choices(list(shares), list(shares.values()))[0]
     if name == "sort":
@@ -180,8 +188,8 @@ def instruction_example(
 def ask_for(
     task: Task, rng: random.Random, split: str, k: int = 0, wording: int | None = None, options: bool = False
 ) -> tuple[Ask, str]:
-    """A query of `split` after `k` training examples, and its answer. wording: which instruction; None: none."""
-    examples = tuple(tuple(task.draw(rng, "train")) for _ in range(k))
+    """A query of `split` after `k` training examples, and its answer; `wording`: which instruction, None: none."""
+    examples = tuple(task.draw(rng, "train") for _ in range(k))
     query, answer = task.draw(rng, split)
     instruction = "" if wording is None else task.instructions[wording]
     return Ask(query, task.cue, instruction, task.options if options else (), examples), answer

@@ -92,11 +92,13 @@ class Row(NamedTuple):
 
 
 def _encode_segments(tokenizer: PreTrainedTokenizerBase, documents: Sequence[Segments], context: int) -> list[Row]:
+    """Each segment encoded apart; a token of an answer of n tokens counts 1 / sqrt(n), the end token 1."""
     pieces = [text for document in documents for text, _ in document]
     encoded = iter(tokenizer(pieces, add_special_tokens=False).input_ids)
     rows = []
     for document in documents:
-        ids, weights = [], []
+        ids: list[int] = []
+        weights: list[float] = []
         for _, learned in document:
             piece = next(encoded)
             ids += piece
@@ -106,7 +108,7 @@ def _encode_segments(tokenizer: PreTrainedTokenizerBase, documents: Sequence[Seg
 
 
 def _gpt2_loss(model: GPT2LMHeadModel, rows: Sequence[Row], given_weight: float | None) -> torch.Tensor:
-    """Weighted mean next-token loss, in nats. given_weight: of given tokens; None: every token counts the same."""
+    """Weighted mean next-token loss, in nats; a given token counts `given_weight`, None: every token the same."""
     ids, _ = pad_right([row.ids for row in rows], pad_id=0)
     weights = torch.zeros(ids.shape)
     for i, row in enumerate(rows):
@@ -132,7 +134,10 @@ def train_gpt2(folder: Path, recipe: GPT2Recipe = GPT2Recipe()) -> Iterator[dict
     save_with_card(folder, model, tokenizer, lambda new: _card(new, recipe))
 
 
-def _gpt2_phase(model: GPT2LMHeadModel, tokenizer, recipe: GPT2Recipe, phase: int) -> Iterator[dict]:
+def _gpt2_phase(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, recipe: GPT2Recipe, phase: int
+) -> Iterator[dict]:
+    """One phase's records: every token the same; answers above all; with more steps and sorting by examples."""
     draw, steps, weight, rate = (
         (base_document, recipe.steps, None, recipe.learning_rate),
         (base_document, recipe.answer_steps, recipe.given_weight, recipe.learning_rate),
@@ -144,7 +149,10 @@ def _gpt2_phase(model: GPT2LMHeadModel, tokenizer, recipe: GPT2Recipe, phase: in
 
     batches = task_batches(recipe.batch_size, recipe.seed + phase, draw, encode, lambda row: len(row.ids))
     optimizer = adamw(model, rate, recipe.weight_decay)
-    loss = lambda rows: _gpt2_loss(model, rows, weight)  # noqa: E731
+
+    def loss(rows: Sequence[Row]) -> torch.Tensor:
+        return _gpt2_loss(model, rows, weight)
+
     records = optimize(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
     yield from with_heldout(records, lambda: answer_losses(model, tokenizer))
 

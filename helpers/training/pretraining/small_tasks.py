@@ -63,10 +63,16 @@ def task_batches_by_tokens(
 def heldout_losses(
     model: PreTrainedModel, loss_of: Callable[[Sequence[tuple[Ask, str]]], float], n: int
 ) -> dict[str, float]:
-    """Mean loss, in nats a token, of right answers to `n` queries of each task on the validation split, the end token
-    left out; "sort, 8 examples" and the like say what stood before the query, "told" that there was an instruction.
+    """Mean loss, in nats a token, of right answers to queries of each task on the validation split, without end token.
 
-    loss_of: of asks with their answers, every token of the answers counting the same.
+    Args:
+        model: put in eval mode meanwhile.
+        loss_of: the loss of asks with their answers, every token of the answers counting the same.
+        n: queries of each task.
+
+    Returns:
+        The losses by name; "sort, 8 examples" and the like name what came before the query, "told" means that there was
+        an instruction.
     """
     was_training = model.training
     model.eval()
@@ -81,7 +87,7 @@ def heldout_losses(
 
 
 def with_heldout(records: Iterator[dict], losses: Callable[[], dict[str, float]], every: int = 250) -> Iterator[dict]:
-    """The records; every so many steps with "heldout"."""
+    """The records, every `every` steps with "heldout": what `losses` returns."""
     for record in records:
         yield record if record["step"] % every else record | {"heldout": losses()}
 
@@ -91,7 +97,7 @@ def save_with_card(
 ) -> None:
     """Write checkpoint (in 16 bits), tokenizer and card to `folder`, whole or not at all.
 
-    card: of the folder in which checkpoint and tokenizer are.
+    `card` makes the card's text from the folder in which checkpoint and tokenizer are.
     """
     was_training = model.training
     model.eval()

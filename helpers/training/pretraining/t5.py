@@ -2,7 +2,7 @@
 
     python -m helpers train t5
 
-First tiny-t5, which fills the gaps in texts (Raffel et al. 2020); from it tiny-flan-t5, tuned on a mixture of
+First tiny-t5, by span corruption (Raffel et al. 2020); from it tiny-flan-t5, tuned on a mixture of
 instructions (Wei et al. 2022; Longpre et al. 2023). A token of an output of n tokens counts 1 / sqrt(n): by the token,
 answers of one word would be lost among the TL;DRs.
 
@@ -14,7 +14,7 @@ weight, soon make it attend to one token and no other, and the decoder never lea
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -45,27 +45,32 @@ class T5Recipe:
     """Everything that decides tiny-t5 and tiny-flan-t5."""
 
     vocabulary: int = 2048
-    gaps: int = 32  # <extra_id_0> ..., which stand for what is left out
+    sentinels: int = 32  # <extra_id_0> ..., which take the place of corrupted spans
     hidden: int = 128
     intermediate: int = 384
     layers: int = 3  # of the encoder, and of the decoder
     heads: int = 4
     longest: int = 448  # tokens of an input in training; of longer ones the end
-    steps: int = 2000  # of filling gaps
+    steps: int = 2000  # of span corruption
     tuning_steps: int = 12_000  # on instructions
     tokens: int = 2048  # of the texts of a step, padding included, an output's counted twice
-    gap_share: float = 0.15  # of tokens that are left out
-    gap_length: float = 3.0  # tokens, on average
+    noise_density: float = 0.15  # share of tokens that are corrupted
+    mean_span_length: float = 3.0  # tokens of a corrupted span
     learning_rate: float = 0.02  # as a part of a weight matrix's size
     warmup: int = 100  # steps
     seed: int = 0
 
 
+def _sentinels(recipe: T5Recipe) -> list[str]:
+    """The tokens that take the place of corrupted spans."""
+    return [f"<extra_id_{i}>" for i in range(recipe.sentinels)]
+
+
 def t5_tokenizer(recipe: T5Recipe, n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     """As T5's in its special tokens, and in the space before the first word: a word is one token wherever it stands."""
-    gaps = [f"<extra_id_{i}>" for i in range(recipe.gaps)]
+    sentinels = _sentinels(recipe)
     tokenizer: Tokenizer = byte_level_bpe(
-        vocabulary_texts(recipe.seed, n_documents), recipe.vocabulary, ["<pad>", "</s>", "<unk>", *gaps]
+        vocabulary_texts(recipe.seed, n_documents), recipe.vocabulary, ["<pad>", "</s>", "<unk>", *sentinels]
     )
     tokenizer.normalizer = normalizers.Prepend(" ")
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
@@ -75,7 +80,7 @@ def t5_tokenizer(recipe: T5Recipe, n_documents: int = 20_000) -> PreTrainedToken
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
-        additional_special_tokens=gaps,
+        additional_special_tokens=sentinels,
         padding_side="right",
         model_max_length=512,
     )
@@ -95,10 +100,10 @@ def new_t5(recipe: T5Recipe) -> T5ForConditionalGeneration:
         dropout_rate=0.0,
         pad_token_id=0,
         eos_token_id=END,
-        decoder_start_token_id=0,
     )
+    config.decoder_start_token_id = 0
     model = T5ForConditionalGeneration(config)
-    config.prompt_format = "gaps"
+    config.prompt_format = "gaps"  # how to ask it, a key of `prompt_formats.FORMATS`
     model.generation_config = GenerationConfig(pad_token_id=0, eos_token_id=END, decoder_start_token_id=0)
     return model
 
@@ -106,23 +111,34 @@ def new_t5(recipe: T5Recipe) -> T5ForConditionalGeneration:
 Texts = tuple[list[int], list[int]]  # token ids of an input and of its output, both with </s>
 
 
-def corrupt_spans(ids: Sequence[int], gap_ids: Sequence[int], share: float, length: float, rng: random.Random) -> Texts:
-    """Span corruption (Raffel et al. 2020, section 3.1.4): the text with gaps, and what stood in them.
+def corrupt_spans(
+    ids: Sequence[int], sentinel_ids: Sequence[int], noise_density: float, mean_span_length: float, rng: random.Random
+) -> Texts:
+    """Span corruption (Raffel et al. 2020, section 3.1.4).
 
-    ids: of a text without </s>. About `share` of its tokens go, in runs of `length` on average; each gap has a sentinel
-    of its own, in both texts.
+    Args:
+        ids: of a text without </s>.
+        sentinel_ids: of the tokens that take the place of spans; each span has one of its own, in both texts.
+        noise_density: about this share of the tokens is corrupted.
+        mean_span_length: tokens of a span, on average.
+        rng: what decides.
+
+    Returns:
+        The text with sentinels in the place of its spans, and the spans, each after its sentinel.
     """
-    n_gaps = max(1, min(len(gap_ids), round(len(ids) * share / length)))
-    starts = sorted(rng.sample(range(len(ids)), min(n_gaps, len(ids))))
-    source, target, at = [], [], 0
-    for gap, start in zip(gap_ids, starts, strict=False):
-        if start < at:
+    n_spans = max(1, min(len(sentinel_ids), round(len(ids) * noise_density / mean_span_length)))
+    starts = sorted(rng.sample(range(len(ids)), min(n_spans, len(ids))))
+    source: list[int] = []
+    target: list[int] = []
+    copied = 0  # tokens of `ids` that are in one of the two
+    for sentinel, start in zip(sentinel_ids, starts, strict=False):
+        if start < copied:
             continue
-        end = min(len(ids), start + max(1, round(rng.expovariate(1 / length))))
-        source += [*ids[at:start], gap]
-        target += [gap, *ids[start:end]]
-        at = end
-    return [*source, *ids[at:], END], [*target, END]
+        end = min(len(ids), start + max(1, round(rng.expovariate(1 / mean_span_length))))
+        source += [*ids[copied:start], sentinel]
+        target += [sentinel, *ids[start:end]]
+        copied = end
+    return [*source, *ids[copied:], END], [*target, END]
 
 
 def _loss(model: T5ForConditionalGeneration, texts: Sequence[Texts], power: float = 0.5) -> torch.Tensor:
@@ -141,41 +157,45 @@ def _length(texts: Texts) -> int:
 
 
 def train_t5(folder: Path, tuned: Path, recipe: T5Recipe = T5Recipe()) -> Iterator[dict]:
-    """Train tiny-t5 on gaps, save it to `folder`, go on with instructions, and save tiny-flan-t5 to `tuned`.
+    """Train tiny-t5, save it to `folder`, go on with instructions, and save tiny-flan-t5 to `tuned`.
 
     Yields:
         {"step", "loss" (nats a token), "learning_rate"}, and every 250 steps "heldout": `answer_losses`.
     """
     tokenizer, model = t5_tokenizer(recipe), new_t5(recipe)
-    gap_ids = tokenizer.convert_tokens_to_ids([f"<extra_id_{i}>" for i in range(recipe.gaps)])
+    sentinel_ids = [tokenizer.vocab[token] for token in _sentinels(recipe)]
     rng = random.Random(recipe.seed)
 
-    def with_spans_corrupted(documents: Sequence[Segments]) -> list[Texts]:
+    def corrupted(documents: Sequence[Segments]) -> list[Texts]:
         plain = ["".join(text for text, _ in document) for document in documents]
         encoded = tokenizer(plain, add_special_tokens=False).input_ids
         return [
-            corrupt_spans(ids[: recipe.longest], gap_ids, recipe.gap_share, recipe.gap_length, rng) for ids in encoded
+            corrupt_spans(ids[: recipe.longest], sentinel_ids, recipe.noise_density, recipe.mean_span_length, rng)
+            for ids in encoded
         ]
 
-    def as_told(examples: Sequence[tuple[Ask, str]]) -> list[Texts]:
-        asked = tokenizer([flan(ask) for ask, _ in examples]).input_ids
-        answers = tokenizer([answer for _, answer in examples]).input_ids
-        return [(ids[-recipe.longest :], answer) for ids, answer in zip(asked, answers, strict=True)]
+    def instructions(examples: Sequence[tuple[Ask, str]]) -> list[Texts]:
+        inputs = tokenizer([flan(ask) for ask, _ in examples]).input_ids
+        outputs = tokenizer([answer for _, answer in examples]).input_ids
+        return [(ids[-recipe.longest :], output) for ids, output in zip(inputs, outputs, strict=True)]
 
-    def train(phase: int, draw, encode, steps: int) -> Iterator[dict]:
+    def train(phase: int, draw: Callable, encode: Callable, steps: int) -> Iterator[dict]:
         batches = task_batches_by_tokens(recipe.tokens, recipe.seed + phase, draw, encode, _length)
         optimizer = torch.optim.Adafactor(model.parameters(), lr=recipe.learning_rate)
-        loss = lambda texts: _loss(model, texts)  # noqa: E731
+
+        def loss(texts: Sequence[Texts]) -> torch.Tensor:
+            return _loss(model, texts)
+
         records = optimize(model, optimizer, islice(batches, steps), loss, steps, recipe.warmup)
         return with_heldout(records, lambda: answer_losses(model, tokenizer))
 
     def save(to: Path, card: str, shares: dict[str, float]) -> None:
         save_with_card(to, model, tokenizer, lambda new: _card(new, card, recipe, shares))
 
-    yield from train(0, base_document, with_spans_corrupted, recipe.steps)
+    yield from train(0, base_document, corrupted, recipe.steps)
     save(folder, T5_CARD, BASE_SHARES)
     model.config.prompt_format = "flan"
-    yield from train(1, tuning_example, as_told, recipe.tuning_steps)
+    yield from train(1, tuning_example, instructions, recipe.tuning_steps)
     save(tuned, FLAN_CARD, TUNING_SHARES)
 
 

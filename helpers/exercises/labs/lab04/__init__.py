@@ -1,0 +1,19 @@
+"""Lab 04, prompting: prompts, votes, decoding, diversity and embeddings."""
+
+from .decoding import TEMPERATURE_PROBABILITIES, TOP_P
+from .diversity import DIVERSITY
+from .embeddings import COSINE_SIMILARITY
+from .few_shot import FEW_SHOT_PROMPT
+from .questions import QUESTIONS
+from .self_consistency import SELF_CONSISTENCY_VOTE
+
+EXERCISES = [
+    FEW_SHOT_PROMPT,
+    SELF_CONSISTENCY_VOTE,
+    TEMPERATURE_PROBABILITIES,
+    TOP_P,
+    DIVERSITY,
+    COSINE_SIMILARITY,
+]
+
+__all__ = ["EXERCISES", "QUESTIONS"]
