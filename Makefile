@@ -16,10 +16,14 @@ PIP_INSTALL = $(PY) -m pip install -c constraints.txt \
               $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
 
 NBVAL := -p no:python --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
-         --nbval-cell-timeout 300
+         --nbval-cell-timeout 1800
 # Labs are executed and compared from nothing, on the default profile, with no network for models.
 FROM_NOTHING = runs=$$(mktemp -d); trap 'rm -rf "$$runs"' EXIT; \
                export RLHF_RUNS="$$runs" RLHF_WORK="$$runs/work" RLHF_PROFILE=tiny HF_HUB_OFFLINE=1
+
+# What pytest printed, so that `make test` can end with what was skipped and why.
+LOGS := .pytest_cache/logs
+COLOR = $(if $(MAKE_TERMOUT),--color=yes)
 
 .PHONY: help
 help:  ## List the commands (default)
@@ -42,20 +46,27 @@ doctor: $(INSTALLED)  ## Say what this machine can run, and what to do about eac
 # ---------------------------------------------------------------------------------------------- testing
 
 .PHONY: test
-test: lint unit nbval  ## Everything that CI checks: ruff, unit tests, and nbval on every lab
+test: lint unit nbval  ## Everything that CI checks: lint, unit tests, and nbval on every lab
+	@echo "Skipped:"; grep -hE '^[^ ]*SKIPPED' $(LOGS)/unit.log $(LOGS)/nbval.log || echo "nothing"
 
 .PHONY: lint
-lint: $(INSTALLED)  ## Check style and format
+lint: $(INSTALLED)  ## Check style, format, spelling, the layers of imports, and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	.venv/bin/codespell -D- -D .ci/spelling.txt
+	.venv/bin/lint-imports
+	.venv/bin/mypy
 
+# A module's tests stay together, since they share what is costly to make; those in a browser, the longest, come first.
 .PHONY: unit
-unit: $(INSTALLED)  ## Unit tests and the browser test
-	$(PY) -m pytest
+unit: $(INSTALLED)  ## Unit tests and those in a browser (quicker: pytest -m "not browser and not slow")
+	@mkdir -p $(LOGS)
+	$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(COLOR) | tee $(LOGS)/unit.log
 
 .PHONY: nbval
 nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prints with what is stored
-	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(or $(LABS),labs)
+	@mkdir -p $(LOGS)
+	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(COLOR) $(or $(LABS),labs) | tee $(LOGS)/nbval.log
 
 .PHONY: soak
 soak: $(INSTALLED)  ## Kill processes at hundreds of moments, fill disks, and see that nothing is lost (some minutes)
@@ -82,8 +93,8 @@ bench: $(INSTALLED)  ## Measure what README.md and benchmarks/README.md state; o
 # ---------------------------------------------------------------------------------------------- changing
 
 .PHONY: notebooks
-notebooks: $(INSTALLED)  ## Execute all labs anew and store their normalized outputs
-	@$(FROM_NOTHING); $(PY) -m helpers notebooks labs/*.ipynb
+notebooks: $(INSTALLED)  ## Execute all labs (or LABS=...) anew, each from nothing, and store their normalized outputs
+	@for lab in $(or $(LABS),labs/*.ipynb); do $(FROM_NOTHING); $(PY) -m helpers notebooks "$$lab"; rm -rf "$$runs"; done
 
 .PHONY: data
 data: $(INSTALLED)  ## Make all of data/ again (takes many minutes; ends in the same bytes)
@@ -96,7 +107,7 @@ format: $(INSTALLED)  ## Format all code and notebooks, and mend what ruff can
 
 .PHONY: clean
 clean:  ## Delete caches and the set-up (.venv); what you made in runs/ and work/ stays
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . \( -path ./runs -o -path ./work \) -prune \
 	  -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

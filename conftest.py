@@ -2,6 +2,8 @@
 
 import pytest
 
+import helpers  # noqa: F401  # sets the environment, which the kernels of nbval and the tests' processes inherit
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path):

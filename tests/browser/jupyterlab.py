@@ -15,14 +15,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]  # a copy of labs/ finds `helpers` there
+if __name__ == "__main__":
+    sys.path.insert(0, str(PROJECT))
+
+from tests.support.patience import patience, slowdown, wait_until  # noqa: E402
 
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -48,6 +53,31 @@ def find_chromium() -> str:
     raise BrowserUnavailable(f"none of these programs was found: {', '.join(names)}")
 
 
+# What a kernel runs first: the labs write below the notebook's folder, so that each test has places of its own.
+STARTUP = """
+import os
+os.environ |= {f"RLHF_{name.upper()}": os.path.abspath(name) for name in ("runs", "work")}
+del os
+"""
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A headless browser, closed at the end. Raises BrowserUnavailable if Chromium or playwright is absent."""
+    found = find_chromium()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise BrowserUnavailable("playwright is not installed") from None
+    with sync_playwright() as playwright:
+        options = CHROMIUM_OPTIONS + CHROMIUM_AS_ROOT
+        browser = playwright.chromium.launch(executable_path=found, headless=True, args=options)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
 @contextmanager
 def server(root: Path) -> Iterator[str]:
     """Serve `root` with JupyterLab on 127.0.0.1 and yield its address; the user's settings stay."""
@@ -56,6 +86,9 @@ def server(root: Path) -> Iterator[str]:
         overrides = private / "config" / "labconfig" / "default_setting_overrides.json"
         overrides.parent.mkdir(parents=True)
         overrides.write_text(json.dumps(SETTINGS))
+        startup = private / "ipython" / "profile_default" / "startup" / "folders.py"
+        startup.parent.mkdir(parents=True)
+        startup.write_text(STARTUP)
         env = os.environ | {
             "JUPYTER_CONFIG_DIR": str(private / "config"),
             "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
@@ -82,7 +115,7 @@ def server(root: Path) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)  # the server shuts its kernels down
             try:
-                process.wait(20)
+                process.wait(patience())
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -94,15 +127,16 @@ def _free_port() -> int:
         return sock.getsockname()[1]
 
 
-def _wait_until_up(address: str, process: subprocess.Popen, log: Path, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
+def _wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
+    def answers() -> bool:
         try:
-            with urllib.request.urlopen(f"{address}/api/status", timeout=2):
-                return
+            with urllib.request.urlopen(f"{address}/api/status", timeout=patience()):
+                return True
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+            return False
+
+    if not wait_until(lambda: "up" if answers() else process.poll() is not None and "ended") == "up":
+        raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
 class Notebook:
@@ -112,11 +146,13 @@ class Notebook:
         self.page = page
         self.page_errors: list[str] = []
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.set_default_navigation_timeout(1000 * patience())
         page.goto(f"{address}/lab/tree/{path}?reset", wait_until="domcontentloaded")
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+        page.set_default_timeout(1000 * patience())
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         self.wait_until_idle()
 
-    def wait_until_idle(self, seconds: float = 90) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until the kernel is there and idle (the toolbar shows "idle" before there is one)."""
         self.page.wait_for_function(
             """async () => {
@@ -126,12 +162,12 @@ class Notebook:
                 await widget.sessionContext.ready;
                 const kernel = widget.sessionContext.session?.kernel;
                 return kernel?.status === 'idle';
-            }""",
-            timeout=seconds * 1000,
+            }"""
         )
 
-    def run_all(self, seconds: float = 300) -> bool:
-        """Run All Cells, wait for the end, and say whether every cell succeeded."""
+    def run_all(self, seconds: float | None = None) -> bool:
+        """Run All Cells, wait for the end, and say whether every cell succeeded. seconds: a limit of one's own."""
+        seconds = seconds or patience()
         completed = self.page.evaluate(
             """async (milliseconds) => {
                 const command = window.jupyterapp.commands.execute('notebook:run-all-cells');
@@ -143,7 +179,7 @@ class Notebook:
         if completed == "timeout":
             raise TimeoutError(f"Run All took longer than {seconds} s")
         self.wait_until_idle()
-        self.page.wait_for_timeout(1000)  # the last outputs are drawn
+        self.page.wait_for_timeout(1000 * slowdown())  # the last outputs are drawn
         counts = self.page.evaluate(
             """() => window.jupyterapp.shell.currentWidget.content.widgets
                 .filter(cell => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim())
@@ -152,11 +188,14 @@ class Notebook:
         return all(count is not None for count in counts) and not self.error_outputs()
 
     def error_outputs(self) -> list[str]:
-        """The text of every error output, and of every widget or figure that could not be drawn."""
-        errors = self.page.locator(
-            '.jp-RenderedText[data-mime-type="application/vnd.jupyter.error"], .jupyter-widgets-error-widget'
+        """Every error that a cell ended in, and the text of every widget or figure that could not be drawn."""
+        errors = self.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.widgets
+                .flatMap(cell => cell.model.outputs?.toJSON() ?? [])
+                .filter(output => output.output_type === 'error')
+                .map(output => `${output.ename}: ${output.evalue}`)"""
         )
-        return errors.all_inner_texts()
+        return errors + self.page.locator(".jupyter-widgets-error-widget").all_inner_texts()
 
     def screenshots(self, out: Path) -> list[Path]:
         """Photograph the notebook from top to bottom; out.png stands for out-1.png, out-2.png, ..."""
@@ -169,7 +208,7 @@ class Notebook:
         scroller = self.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").first
         saved: list[Path] = []
         while True:
-            self.page.wait_for_timeout(700)  # figures are drawn when they come into view
+            self.page.wait_for_timeout(700 * slowdown())  # figures are drawn when they come into view
             saved.append(out.with_name(f"{out.stem}-{len(saved) + 1}{out.suffix}"))
             scroller.screenshot(path=saved[-1])
             moved = scroller.evaluate(
@@ -185,20 +224,39 @@ def open_notebook(path: Path, width: int = 1280, height: int = 1400) -> Iterator
 
     Raises BrowserUnavailable if Chromium or playwright is absent.
     """
-    chromium = find_chromium()
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise BrowserUnavailable("playwright is not installed") from None
-    with server(path.parent) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS + CHROMIUM_AS_ROOT
-        )
+    with chromium() as browser, server(path.parent) as address:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        yield Notebook(page, address, path.name)
+
+
+@dataclass(frozen=True)
+class JupyterLab:
+    """A server that many notebooks are opened on, one after the other, in one browser: a test needs no other."""
+
+    root: Path
+    address: str
+    browser: Any  # of playwright
+    context: Any  # of its pages that share a cache
+
+    @contextmanager
+    def open(self, path: Path, width: int = 1280, script: str = "", make: Callable = Notebook) -> Iterator:
+        """`make(page, address, path)` of a notebook below `root`; its page and its kernel end afterwards.
+
+        script: what the page runs before all else.
+        """
+        page = self.context.new_page()
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            yield Notebook(page, address, path.name)
+            page.set_viewport_size({"width": width, "height": 1400})
+            page.add_init_script(script)
+            yield make(page, self.address, str(path.relative_to(self.root)))
         finally:
-            browser.close()
+            end_kernel(page)
+            page.close()
+
+
+def end_kernel(page) -> None:
+    """Shut the kernel of the page's notebook down, if there is one."""
+    page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
 
 
 def main() -> int:

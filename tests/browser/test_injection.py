@@ -7,28 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.classroom.notebooks import KERNELSPEC
-from tests.browser.jupyterlab import (
-    CHROMIUM_AS_ROOT,
-    CHROMIUM_OPTIONS,
-    BrowserUnavailable,
-    Notebook,
-    find_chromium,
-    server,
-)
 from tests.support import hostile_views
 from tests.support.injections import injections
 
+from ..support.patience import slowdown
+from .jupyterlab import Notebook, end_kernel
+from .pages import wait_in, write_notebook
+
 SET_UP = """
 from IPython.display import display
-from tests import hostile_views
+from tests.support import hostile_views
 from tests.support.injections import injections
 texts = [injection.text for injection in injections({beacon!r})]
 def show(*names):
@@ -170,43 +162,19 @@ def beacon() -> Iterator[Beacon]:
     listener.server.server_close()
 
 
-@contextmanager
-def chromium():
-    """A browser. Skips the test where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    try:
-        found = find_chromium()
-    except BrowserUnavailable as reason:
-        pytest.skip(f"no browser to test in: {reason}")
-    with playwright.sync_playwright() as api:
-        browser = api.chromium.launch(executable_path=found, headless=True, args=CHROMIUM_OPTIONS + CHROMIUM_AS_ROOT)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
 def test_every_view_is_among_those_that_are_shown():
     assert set(hostile_views.VIEWS) | hostile_views.TEXTLESS == hostile_views.all_views()
     assert not set(hostile_views.VIEWS) & hostile_views.TEXTLESS
 
 
-def test_no_text_runs_or_fetches_anything_in_any_view(tmp_path, monkeypatch, beacon):
-    monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
-    folder = tmp_path / "labs"
-    folder.mkdir()
+def test_no_text_runs_or_fetches_anything_in_any_view(jupyterlab, folder, beacon):
     cells = [SET_UP.format(beacon=beacon.address), *(f"show({name!r})" for name in hostile_views.VIEWS), ELSEWHERE]
-    nbformat.write(
-        new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": KERNELSPEC}),
-        folder / "hostile.ipynb",
-    )
-    with chromium() as browser, server(folder) as address:
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    path = write_notebook(folder / "hostile.ipynb", cells).relative_to(jupyterlab.root)
+    address = jupyterlab.address
+    with jupyterlab.browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         detector = Detector(context)
         page = context.new_page()
-        page.set_default_timeout(120_000)
-        notebook = Notebook(page, address, "hostile.ipynb")
+        notebook = Notebook(page, address, str(path))
         for number in range(len(cells)):
             page.evaluate(RUN_CELL, number)
         failed = [text for text in notebook.error_outputs() if "LabError" not in text]
@@ -217,41 +185,34 @@ def test_no_text_runs_or_fetches_anything_in_any_view(tmp_path, monkeypatch, bea
         report = context.new_page()  # the page that `python -m helpers inspect` writes, as it is opened later
         texts = [injection.text for injection in injections(beacon.address)]
         report.set_content(hostile_views.made("diagnostics.report_html", texts)[0].data)
-        report.wait_for_timeout(1000)
+        report.wait_for_timeout(1000 * slowdown())
         where = page.url
         found = page.evaluate(FOUND, beacon.address.rsplit(":", 1)[1])
         assert found == []
         assert (detector.ran, detector.dialogs, beacon.heard) == (set(), [], [])
         assert detector.elsewhere(address) == []
-        assert detector.pages == 2 and where.startswith(f"{address}/lab/tree/hostile.ipynb")
+        assert detector.pages == 2 and where.startswith(f"{address}/lab/tree/{path}")
 
         # The same eyes see what is shown without care.
         page.evaluate(WRITE_LAST_CELL, CARELESS % beacon.address)
         page.evaluate(RUN_CELL, len(cells) - 1)
         number = {injection.name: injection.number for injection in injections(beacon.address)}
-        page.wait_for_timeout(1500)
-        assert number["image that fails"] in detector.ran
-        assert {number["image from elsewhere"], number["plotly background"]} <= beacon.numbers
+        fetched = {number["image from elsewhere"], number["plotly background"]}
+        wait_in(page, lambda: number["image that fails"] in detector.ran and fetched <= beacon.numbers)
         assert detector.elsewhere(address)
+        end_kernel(page)
 
 
-def test_the_strings_do_run_where_nobody_takes_care(beacon):
+def test_the_strings_do_run_where_nobody_takes_care(jupyterlab, beacon):
     of_html = {one.number: one for one in injections(beacon.address) if one.kind == "html"}
-    with chromium() as browser:
-        context = browser.new_context()
+    with jupyterlab.browser.new_context() as context:
         detector = Detector(context)
         page = context.new_page()
         page.set_content("<!doctype html><title>x</title>")
         page.evaluate(IN_FRAMES, [one.text for one in of_html.values()])
-        for click in (False, True):
-            if click:
-                page.evaluate(CLICK)
-            for _ in range(40):
-                if of_html.keys() <= (awake := detector.ran | beacon.numbers):
-                    break
-                page.wait_for_timeout(50)
-    asleep = {of_html[number].name for number in of_html.keys() - awake}
-    assert asleep <= ASLEEP
+        page.wait_for_timeout(2000 * slowdown())  # for all that needs no click
+        page.evaluate(CLICK)
+        wait_in(page, lambda: {of_html[n].name for n in of_html.keys() - detector.ran - beacon.numbers} <= ASLEEP)
 
 
 # Each string is the body of a page of its own.

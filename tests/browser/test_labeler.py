@@ -5,21 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import nbformat
 import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair, write_rows
-from tests.browser.jupyterlab import (
-    CHROMIUM_AS_ROOT,
-    CHROMIUM_OPTIONS,
-    BrowserUnavailable,
-    Notebook,
-    find_chromium,
-    server,
-)
+
+from .jupyterlab import Notebook, end_kernel
+from .pages import expect, write_notebook
 
 HOSTILE = Pair(
     "hostile",
@@ -51,28 +44,26 @@ labeler""",
 
 
 @contextmanager
-def browser(folder: Path, width: int = 1280) -> Iterator[tuple[Notebook, "Watch"]]:
+def labeling(jupyterlab, folder: Path, width: int = 1280) -> Iterator[tuple[Notebook, "Watch"]]:
     """The folder's notebook in JupyterLab, all cells run, with everything that the page says and asks for."""
-    from playwright.sync_api import sync_playwright
-
-    with server(folder) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=find_chromium(), headless=True, args=CHROMIUM_OPTIONS + CHROMIUM_AS_ROOT
-        )
-        try:
-            page = chromium.new_context(viewport={"width": width, "height": 1000}).new_page()
-            watch = Watch(page)
-            notebook = Notebook(page, address, "labeling.ipynb")
-            assert notebook.run_all(), notebook.error_outputs()
-            yield notebook, watch
-        finally:
-            chromium.close()
+    context = jupyterlab.browser.new_context(viewport={"width": width, "height": 1000})
+    try:
+        page = context.new_page()
+        where = jupyterlab.address, str((folder / "labeling.ipynb").relative_to(jupyterlab.root))
+        watch = Watch(page, where)
+        notebook = Notebook(page, *where)
+        assert notebook.run_all(), notebook.error_outputs()
+        yield notebook, watch
+        end_kernel(page)
+    finally:
+        context.close()
 
 
 class Watch:
-    """What the page logged as errors, and every address that it asked for."""
+    """What the page logged as errors, and every address that it asked for; `notebook`: server and path."""
 
-    def __init__(self, page):
+    def __init__(self, page, notebook: tuple[str, str]):
+        self.notebook = notebook
         self.errors: list[str] = []
         self.requests: list[str] = []
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -86,18 +77,10 @@ class Watch:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    try:
-        find_chromium()
-    except BrowserUnavailable as reason:
-        pytest.skip(f"no browser to test in: {reason}")
-    pytest.importorskip("playwright", reason="playwright is not installed")
-    monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
-    write_rows(tmp_path / "pairs.jsonl", PAIRS)
-    kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook = new_notebook(cells=[new_code_cell(source) for source in CELLS], metadata={"kernelspec": kernelspec})
-    nbformat.write(notebook, tmp_path / "labeling.ipynb")
-    return tmp_path
+def folder(folder):
+    write_rows(folder / "pairs.jsonl", PAIRS)
+    write_notebook(folder / "labeling.ipynb", CELLS)
+    return folder
 
 
 def in_kernel(notebook: Notebook, code: str) -> str:
@@ -122,23 +105,17 @@ def cells(notebook: Notebook) -> list[tuple[str, str]]:
     )
 
 
-def expect_text(locator, text: str) -> None:
-    from playwright.sync_api import expect
-
-    expect(locator).to_contain_text(text, timeout=30_000)
-
-
 def wait_for_status(view, text: str) -> None:
-    expect_text(view.locator("[role=status]"), text)
+    expect(view.locator("[role=status]")).to_contain_text(text)
 
 
 def shown(view) -> list[str]:
     return view.locator(".rlhf-text").all_inner_texts()
 
 
-def test_ten_labels_survive_a_killed_kernel(folder):
+def test_ten_labels_survive_a_killed_kernel(jupyterlab, folder):
     store = LabelStore()
-    with browser(folder) as (notebook, watch):
+    with labeling(jupyterlab, folder) as (notebook, watch):
         page = notebook.page
         view, second = page.locator(".rlhf-labeler").nth(0), page.locator(".rlhf-labeler").nth(1)
         before = cells(notebook)
@@ -210,7 +187,7 @@ def test_ten_labels_survive_a_killed_kernel(folder):
         kernel.kill()
         wait_for_status(view, "Your last answer may not be saved. The kernel was stopped.")
         assert "10 saved" in view.locator(".rlhf-counter").inner_text()
-        page.get_by_text("appears to have died").wait_for(timeout=30_000)
+        page.get_by_text("appears to have died").wait_for()
         page.keyboard.press("Enter")
         view.locator('[data-answer="tie"]').click(force=True)
         assert view.locator('[data-answer="tie"]').get_attribute("aria-disabled") == "true"
@@ -218,7 +195,7 @@ def test_ten_labels_survive_a_killed_kernel(folder):
 
         # Reload, run again: the session goes on.
         page.on("dialog", lambda dialog: dialog.accept())
-        notebook = Notebook(page, page.url.split("/lab")[0], "labeling.ipynb")
+        notebook = Notebook(page, *watch.notebook)
         assert notebook.run_all(), notebook.error_outputs()
         view = page.locator(".rlhf-labeler").first
         assert "Question 11 of 16; 10 saved" in view.locator(".rlhf-counter").inner_text()
@@ -228,9 +205,9 @@ def test_ten_labels_survive_a_killed_kernel(folder):
         assert watch.outside() == [] and len(watch.requests) > 10
 
 
-def test_failures_restarts_and_ratings(folder):
+def test_failures_restarts_and_ratings(jupyterlab, folder):
     store = LabelStore()
-    with browser(folder, width=800) as (notebook, watch):
+    with labeling(jupyterlab, folder, width=800) as (notebook, watch):
         page = notebook.page
         view, rater = page.locator(".rlhf-labeler").nth(0), page.locator(".rlhf-labeler").nth(2)
         # Narrow: one card below the other.
@@ -275,13 +252,13 @@ def test_failures_restarts_and_ratings(folder):
 
         # A second tab on the same kernel shows the same question and stays in step.
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        tab = Notebook(page.context.new_page(), page.url.split("/lab")[0], "labeling.ipynb").page
+        tab = Notebook(page.context.new_page(), *watch.notebook).page
         other = tab.locator(".rlhf-labeler").first
         other.wait_for()
         assert shown(other) == shown(view)
         other.locator('[data-answer="right 3"]').click()
         wait_for_status(other, "saved 3 of 16")
-        expect_text(view.locator(".rlhf-counter"), "Question 4 of 16; 3 saved")
+        expect(view.locator(".rlhf-counter")).to_contain_text("Question 4 of 16; 3 saved")
         assert shown(other) == shown(view)
         tab.close()
 

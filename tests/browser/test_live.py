@@ -1,172 +1,15 @@
-"""Live runs, replays, the microscope and the explorers in a real JupyterLab, in a real browser.
-
-Other browser tests of a run can use `lab`, `Page`, `stop` and `HOSTILE`: see `test_stop_and_resume`.
-"""
+"""Live runs, replays, the microscope and the explorers in a real JupyterLab, in a real browser."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.browser.jupyterlab import (
-    CHROMIUM_AS_ROOT,
-    CHROMIUM_OPTIONS,
-    BrowserUnavailable,
-    Notebook,
-    find_chromium,
-    server,
-)
-
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = playwright_api.expect
-
-PATIENCE = 120_000  # milliseconds; the machines of CI are slow, and nothing here is a race
-# anywidget throws this, uncaught, where a widget's code took over 2 s to load; ours go on all the same (`card.Fed`).
-SLOW_LOAD = "[anywidget] Failed to initialize model."
-HOSTILE = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 1</script> **bold** \u202eright to left 🙂 "
-
-FAKES = f"""
-import json, time
-from pathlib import Path
-from types import SimpleNamespace
-from helpers.views.live import LiveRun
-
-HOSTILE = {HOSTILE!r}
-PANELS = {{"reward": "proxy reward, sd", "kl": "KL to the reference, nats"}}
-
-def tokens(step, n=24):
-    place = list(range(n))
-    names = ("logprob", "ref_logprob", "kl", "reward", "value", "advantage", "return", "new_logprob")
-    columns = {{name: [round(0.01 * i * step - 0.1 * k, 3) for i in place] for k, name in enumerate(names)}}
-    ratio = [round(0.7 + 0.03 * i, 2) for i in place]
-    return {{"prompt": HOSTILE, "completion": "c", "score": 1.0, "ended": True, **columns, "ratio": ratio,
-            "token": [HOSTILE[:12], "\\n", *(f" word{{i}}" for i in place[2:])], "clipped": [r > 1.2 for r in ratio]}}
-
-def record(step, pause=0.1):
-    texts = {{"prompt": HOSTILE + "prompt " * 30, "completion": f"{{HOSTILE}} now {{step}}", "before": "old"}}
-    measures = {{"reward": 0.1 * step, "kl": 0.05 * step, "seconds": pause}}
-    return {{"step": step, **measures, "samples": [texts | {{"reward": 0.1}}], "tokens": [tokens(step)]}}
-
-def train(n, file, pause=0.1):
-    "A run that goes on from its checkpoint, and writes it when it ends or is closed."
-    path = Path(file)
-    done = json.loads(path.read_text()) if path.exists() else []
-    yield from ({{**kept, "replayed": True}} for kept in done)
-    resumed = {{"resumed_at": len(done)}} if done else {{}}
-    try:
-        for step in range(len(done) + 1, n + 1):
-            time.sleep(pause)
-            done.append(record(step, pause) | resumed)
-            resumed = {{}}
-            yield done[-1]
-    finally:
-        path.write_text(json.dumps(done))
-    return "the policy"
-"""
-
-
-class Page:
-    """A notebook that is open in a browser which notes every error and every request."""
-
-    def __init__(self, page, address: str, path: str) -> None:
-        self.problems: list[str] = []
-        self.elsewhere: list[str] = []
-        self.slow_loads = 0
-        self.page = page
-        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._note(str(error)))
-        page.on("request", lambda request: self._trace(request.url))
-        self.notebook = Notebook(page, address, path)
-        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-
-    def _note(self, text: str) -> None:
-        if SLOW_LOAD in text:
-            self.slow_loads += 1
-        else:
-            self.problems.append(text)
-
-    def _trace(self, url: str) -> None:
-        if not re.match(r"(http|ws)://127\.0\.0\.1[:/]|data:|blob:|about:", url):
-            self.elsewhere.append(url)
-
-    def cell(self, number: int):
-        return self.page.locator(".jp-NotebookPanel .jp-Cell").nth(number)
-
-    def see(self, where, text: str | re.Pattern) -> None:
-        """Wait until it is there."""
-        expect(where).to_contain_text(text, timeout=PATIENCE)
-
-    def start_all(self) -> None:
-        """Run All Cells, without waiting for the end."""
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-
-    def start(self, number: int) -> None:
-        """Run one cell, without waiting for the end."""
-        self.page.evaluate(
-            """number => {
-                window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;
-                window.jupyterapp.commands.execute('notebook:run-cell');
-            }""",
-            number,
-        )
-
-    def interrupt(self) -> None:
-        """As the square in the toolbar does."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
-
-    def theme(self, name: str) -> None:
-        """Light or Dark."""
-        self.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"
-        )
-        is_light = "true" if name == "Light" else "false"
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{is_light}']", state="attached", timeout=PATIENCE)
-
-    def check(self) -> None:
-        """Nothing went wrong, nothing left the machine, and no text of the data was taken for code."""
-        assert self.problems == [] and self.notebook.error_outputs() == []
-        assert self.elsewhere == []
-        assert self.page.evaluate("() => window.hacked") is None
-
-
-@contextmanager
-def lab(folder: Path, cells: list[str], script: str = "", width: int = 1280) -> Iterator[Page]:
-    """A notebook of these cells in a browser; `script` runs in the page before all else. Skips without a browser."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-        metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
-    )
-    nbformat.write(notebook, folder / "live.ipynb")
-    try:
-        chromium = find_chromium()
-    except BrowserUnavailable as reason:
-        pytest.skip(f"no browser to test in: {reason}")
-    with server(folder) as address, playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, headless=True, args=CHROMIUM_OPTIONS + CHROMIUM_AS_ROOT
-        )
-        try:
-            page = browser.new_page(viewport={"width": width, "height": 1400})
-            page.add_init_script(script)
-            yield Page(page, address, "live.ipynb")
-        finally:
-            browser.close()
-
-
-def stop(page: Page, cell: int, at: int) -> int:
-    """Press the Stop button of the run in this cell once it has done so many steps; returns where it stopped."""
-    progress = page.cell(cell).locator(".rlhf-progress")
-    page.see(progress, re.compile(rf"(update|step) ({at}|[1-9]\d+) of"))
-    page.cell(cell).get_by_role("button", name="Stop").click()
-    page.see(progress, "run the cell again to go on")
-    return int(re.search(r"stopped at (?:update|step) (\d+);", progress.inner_text())[1])
-
+from ..support.patience import slowdown
+from .pages import CONTRASTS, FAKES, HOSTILE, expect, lab, stop
 
 # --- Live ---------------------------------------------------------------------
 
@@ -189,9 +32,10 @@ await run.follow(broken())
 
 
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "total").write_text("9000")  # more than any test waits for
-    return tmp_path
+def running(folder):
+    """The folder of a run that is longer than any test waits for."""
+    (folder / "total").write_text("9000")
+    return folder
 
 
 def kept(folder: Path) -> list[int]:
@@ -199,19 +43,19 @@ def kept(folder: Path) -> list[int]:
     return [record["step"] for record in json.loads((folder / "checkpoint.json").read_text())]
 
 
-def test_stop_and_resume(folder):
-    with lab(folder, [FAKES, RUN, 'print("next cell:", run.outcome)']) as page:
+def test_stop_and_resume(jupyterlab, running):
+    with lab(jupyterlab, running, [FAKES, RUN, 'print("next cell:", run.outcome)']) as page:
         page.start_all()
         step = stop(page, 1, at=3)
         page.see(page.cell(1), f"cell: stopped None {step}")
         page.see(page.cell(2), "next cell: stopped")  # Run All waited for the run
-        assert kept(folder) == list(range(1, step + 1)) and step >= 3
+        assert kept(running) == list(range(1, step + 1)) and step >= 3
 
         total = step + 20
-        (folder / "total").write_text(str(total))
+        (running / "total").write_text(str(total))
         page.start(1)
         page.see(page.cell(1), f"cell: finished the policy {total}")
-        assert kept(folder) == list(range(1, total + 1))
+        assert kept(running) == list(range(1, total + 1))
         page.see(page.cell(1).locator(".rlhf-chart"), f"{0.1 * (total - 2):.2f} sd (update {total} of {total})")
         page.see(page.cell(1).locator(".rlhf-samples"), f"now {total}")
         expect(page.cell(1).locator(".rlhf-chart .shapelayer path")).to_have_count(2)  # where it was resumed
@@ -222,19 +66,33 @@ def test_stop_and_resume(folder):
 
 PPO = [
     """
-from helpers import stages
+import time
+from pathlib import Path
+from helpers.runs import stages
 from helpers.models.profiles import get_profile
 from helpers.training.ppo_config import PPOConfig
-from helpers.views.live import PANELS, LiveRun
+from helpers.views.live import LiveRun
+from helpers.views.run_curves import PANELS
+
+def slowly(run):
+    "Until the run was stopped, so that there is time to press the button."
+    try:
+        while True:
+            yield next(run)
+            time.sleep(0 if Path("was_stopped").exists() else 1)
+    except StopIteration as end:
+        return end.value
+    finally:
+        run.close()
 
 profile = get_profile("tiny")
-config = PPOConfig.of(profile, updates=16, batch_size=8, watch=1)
+config = PPOConfig.of(profile, updates=10, batch_size=4, watch=1)
 shared = stages.load_shared(profile)
 """.strip(),
     """
 run = LiveRun("PPO", PANELS["ppo"], config.updates)
 display(run.view)
-await run.follow(stages.ppo(profile, shared=shared, config=config))
+await run.follow(slowly(stages.ppo(profile, shared=shared, config=config)))
 """.strip(),
     """
 again = stages.load_shared(profile)
@@ -247,26 +105,26 @@ print("same weights:", all((a == b).all().item() for a, b in zip(*weights, stric
 ]
 
 
-def test_a_real_ppo_run_is_stopped_and_goes_on_in_a_new_kernel(tmp_path, monkeypatch):
-    monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
-    with lab(tmp_path, PPO) as page:
+def test_a_real_ppo_run_is_stopped_and_goes_on_in_a_new_kernel(jupyterlab, folder):
+    with lab(jupyterlab, folder, PPO) as page:
         page.start(0)
         page.start(1)
         step = stop(page, 1, at=2)
-        assert 2 <= step < 16, "it must not have ended by itself"
+        assert 2 <= step < 10, "it must not have ended by itself"
+        (folder / "was_stopped").touch()
         page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         page.notebook.wait_until_idle()
 
         page.start_all()
-        page.see(page.cell(1).locator(".rlhf-progress"), re.compile(r"update 16 of 16"))
-        expect(page.cell(1).locator(".rlhf-chart .shapelayer path")).to_have_count(4, timeout=PATIENCE)  # one a panel
+        page.see(page.cell(1).locator(".rlhf-progress"), re.compile(r"update 10 of 10"))
+        expect(page.cell(1).locator(".rlhf-chart .shapelayer path")).to_have_count(4)  # one a panel
         page.see(page.cell(2), "same records: True")
         page.see(page.cell(2), "same weights: True")
         page.check()
 
 
-def test_interrupt_ends_a_run_well(folder):
-    with lab(folder, [FAKES, RUN, BROKEN]) as page:
+def test_interrupt_ends_a_run_well(jupyterlab, running):
+    with lab(jupyterlab, running, [FAKES, RUN, BROKEN]) as page:
         page.start(0)
         page.start(1)
         progress = page.cell(1).locator(".rlhf-progress")
@@ -275,7 +133,7 @@ def test_interrupt_ends_a_run_well(folder):
         page.see(progress, re.compile(r"interrupted at update \d+; run the cell again to go on"))
         step = int(re.search(r"update (\d+);", progress.inner_text())[1])
         page.see(page.cell(1), f"cell: interrupted None {step}")
-        assert kept(folder) == list(range(1, step + 1))
+        assert kept(running) == list(range(1, step + 1))
         page.check()
 
         page.start(2)
@@ -285,11 +143,11 @@ def test_interrupt_ends_a_run_well(folder):
         assert page.problems == [] and page.elsewhere == []
 
 
-def test_an_open_prompt_holds_the_samples_while_the_run_goes_on(folder):
-    with lab(folder, [FAKES, RUN]) as page:
+def test_an_open_prompt_holds_the_samples_while_the_run_goes_on(jupyterlab, running):
+    with lab(jupyterlab, running, [FAKES, RUN]) as page:
         page.start_all()
         samples, progress = (page.cell(1).locator(name) for name in (".rlhf-samples", ".rlhf-progress"))
-        samples.locator("summary").first.click(timeout=PATIENCE)
+        samples.locator("summary").first.click()
         page.see(samples, "held while a prompt is open")
         held = samples.locator("td").nth(2).inner_text()
         page.see(samples.locator("details div"), "onerror='window.hacked = 1'")  # the whole prompt, as text
@@ -297,22 +155,22 @@ def test_an_open_prompt_holds_the_samples_while_the_run_goes_on(folder):
         page.see(progress, re.compile("update (" + "|".join(str(step + more) for more in range(40, 300)) + ") of"))
         assert samples.locator("td").nth(2).inner_text() == held
         samples.locator("summary").first.click()
-        expect(samples.locator("td").nth(2)).not_to_have_text(held, timeout=PATIENCE)
+        expect(samples.locator("td").nth(2)).not_to_have_text(held)
         stop(page, 1, at=1)
         page.check()
 
 
-def test_views_live_on_where_anywidget_gives_up(folder):
+def test_views_live_on_where_anywidget_gives_up(jupyterlab, running):
     """anywidget drops all news for a widget whose code took over 2 s to load; here it never has the time."""
     script = """
         const timeout = AbortSignal.timeout;
         AbortSignal.timeout = milliseconds => timeout.call(AbortSignal, milliseconds === 2000 ? 0 : milliseconds);
     """
-    with lab(folder, [FAKES, RUN], script) as page:
+    with lab(jupyterlab, running, [FAKES, RUN], script) as page:
         page.start_all()
         stop(page, 1, at=12)
         page.see(page.cell(1).locator(".rlhf-chart"), "PPO: proxy reward")
-        expect(page.cell(1).locator(".rlhf-chart .js-line").first).to_be_visible(timeout=PATIENCE)
+        expect(page.cell(1).locator(".rlhf-chart .js-line").first).to_be_visible()
         assert page.slow_loads > 0  # else this test shows nothing
         page.check()
 
@@ -333,10 +191,8 @@ recording = SimpleNamespace(title="PPO", stage="other", total=40, records=record
 """,
     "Replay(recording, PANELS, unit='update').view",
     "Microscope(records[:3]).view",
-    "explorers.bradley_terry_explorer()",
     "explorers.clip_explorer()",
     "explorers.beta_explorer({0.05: records, 0.1: records[:20]})",
-    "explorers.decoding_explorer([f' word{i}' for i in range(50)], torch.arange(50) / 10)",
     "explorers.nf4_explorer(torch.randn(4096, generator=torch.manual_seed(0)),"
     " lambda w, block: dequantize_nf4(*quantize_nf4(w, block)), NF4_LEVELS)",
     """
@@ -351,40 +207,17 @@ texts = {"prompt": HOSTILE, "before": "before", "gold": 1.0, "proxy": 0.5}
 PointReader(pd.DataFrame(points), lambda curve, at: [texts | {"completion": f"{HOSTILE} {curve} {at}"}], "update").view
 """,
 ]
-EXPLORERS = range(3, 8)
-
-CONTRASTS = """
-    () => {
-        const numbers = css => css.match(/[\\d.]+/g).map(Number);
-        const light = css => {
-            const linear = x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
-            const [r, g, b] = numbers(css).map(x => linear(x / 255));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        };
-        const ground = element => {
-            for (let e = element; e; e = e.parentElement) {
-                const css = getComputedStyle(e).backgroundColor;
-                if ((numbers(css)[3] ?? 1) === 1) return css;
-            }
-            return "rgb(255, 255, 255)";
-        };
-        const texts = ".rlhf-samples td, .rlhf-samples th, .rlhf-samples caption, .rlhf-strip span, .rlhf-strip small,"
-            + ".rlhf-strip .below, .rlhf-strip b, .rlhf-strip summary, .rlhf-chart .title, .rlhf-card .widget-label";
-        return [...document.querySelectorAll(texts)].filter(e => e.textContent && e.offsetParent).map(e => {
-            const [low, high] = [light(getComputedStyle(e).color), light(ground(e))].sort((a, b) => a - b);
-            return [(high + 0.05) / (low + 0.05), e.className + ": " + e.textContent.slice(0, 30)];
-        });
-    }
-"""
+EXPLORERS = range(3, 6)
 
 
 @pytest.fixture(scope="module")
-def views(tmp_path_factory):
-    with lab(tmp_path_factory.mktemp("views"), VIEWS) as page:
-        assert page.notebook.run_all(seconds=300)
+def views(jupyterlab):
+    (jupyterlab.root / "views").mkdir()
+    with lab(jupyterlab, jupyterlab.root / "views", VIEWS) as page:
+        assert page.notebook.run_all()
         for number in range(1, len(VIEWS)):
             page.cell(number).scroll_into_view_if_needed()
-            expect(page.cell(number).locator(".main-svg").first).to_be_visible(timeout=PATIENCE)
+            expect(page.cell(number).locator(".main-svg").first).to_be_visible()
         yield page
 
 
@@ -399,9 +232,9 @@ def test_a_replay_is_scrubbed_and_played(views):
     views.see(cell.locator(".rlhf-chart"), "PPO: proxy reward 0.30 to 3.80 sd (update 40 of 40)")
     views.see(cell.locator(".rlhf-samples"), "now 40")
     points = cell.locator(".rlhf-chart .point")
-    expect(points).to_have_count(80, timeout=PATIENCE)  # 40 updates in two panels
+    expect(points).to_have_count(80)  # 40 updates in two panels
     handle.press("Home")
-    expect(points).to_have_count(2, timeout=PATIENCE)
+    expect(points).to_have_count(2)
     cell.locator(".jupyter-widgets.widget-play button").first.click()
     views.see(line, re.compile(r"update ([3-9]|\d\d) of 40"))
     cell.locator(".jupyter-widgets.widget-play button").first.click()
@@ -424,7 +257,7 @@ def test_the_microscope_shows_all_values_of_a_token(views):
     views.see(below, "token 1 ⏎")
     views.page.keyboard.press("End")
     views.see(below, re.compile("token 23 .*, clipped"))
-    expect(cell.locator(".rlhf-chart .shapelayer path")).to_have_count(3, timeout=PATIENCE)  # one through the token
+    expect(cell.locator(".rlhf-chart .shapelayer path")).to_have_count(3)  # one through the token
 
     plot = cell.locator(".rlhf-chart .nsewdrag").first.bounding_box()
     views.page.mouse.move(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)
@@ -450,17 +283,17 @@ def test_every_slider_of_an_explorer_moves_its_figure(views, number):
         before = title.inner_text()
         handles.nth(place).focus()
         handles.nth(place).press("ArrowRight")
-        expect(title).not_to_have_text(before, timeout=PATIENCE)
-        expect(cell.locator(".rlhf-aide")).to_have_text(title.inner_text(), timeout=PATIENCE)
+        expect(title).not_to_have_text(before)
+        expect(cell.locator(".rlhf-announcer")).to_have_text(title.inner_text())
     views.check()
 
 
 def test_a_click_on_a_point_opens_its_texts(views):
-    cell = views.cell(8)
+    cell = views.cell(6)
     title, samples = cell.locator(".rlhf-chart .title"), cell.locator(".rlhf-samples")
     views.see(title, "few, update 24")
     points = cell.locator(".rlhf-chart .point")
-    expect(points).to_have_count(14, timeout=PATIENCE)  # two curves of three in two panels, and two rings
+    expect(points).to_have_count(14)  # two curves of three in two panels, and two rings
     points.nth(4).scroll_into_view_if_needed()
     place = points.nth(4).bounding_box()  # the second of "many" in the first panel
     views.page.mouse.move(place["x"] + place["width"] / 2 + 1, place["y"] + place["height"] / 2)
@@ -484,7 +317,7 @@ def test_keys_in_a_card_do_not_reach_jupyterlab(views):
         return views.page.evaluate(script)
 
     before = cells()
-    cards = views.cell(2), views.cell(4)
+    cards = views.cell(2), views.cell(3)
     targets = [cards[0].locator(".rlhf-strip [role=option]").first, cards[1].get_by_role("slider").first]
     for target in [*targets, cards[0].locator("summary")]:
         target.focus()
@@ -500,13 +333,13 @@ def test_keys_in_a_card_do_not_reach_jupyterlab(views):
 def test_everything_can_be_read_and_nothing_overflows(views, theme, width):
     views.page.set_viewport_size({"width": width, "height": 1400})
     views.theme(theme)
-    views.page.wait_for_timeout(1500)  # figures take the new width
+    views.page.wait_for_timeout(1500 * slowdown())  # figures take the new width
     contrasts = views.page.evaluate(CONTRASTS)
     assert len(contrasts) > 60
     assert [what for value, what in contrasts if value < 4.5] == []
     too_wide = views.page.evaluate(
         """() => [...document.querySelectorAll(".rlhf-card, .rlhf-card > *, .rlhf-chart > div")]
-            .filter(e => e.scrollWidth > e.clientWidth + 1 && !e.matches(".rlhf-aide")).map(e => e.className)"""
+            .filter(e => e.scrollWidth > e.clientWidth + 1 && !e.matches(".rlhf-announcer")).map(e => e.className)"""
     )
     assert too_wide == []
     charts = views.page.locator(".rlhf-card .rlhf-chart .main-svg").evaluate_all("svgs => svgs.map(s => s.clientWidth)")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
-from tests.browser.test_live import CONTRASTS, HOSTILE, PATIENCE, Page, expect, lab
+from .pages import CONTRASTS, HOSTILE, Page, expect, lab
 
 MODELS = f"""
 import time
@@ -65,7 +63,7 @@ SPILLED = """
     () => {
         const box = document.querySelector(".rlhf-playground").getBoundingClientRect();
         return [...document.querySelectorAll(".rlhf-playground *")]
-            .filter(e => e.offsetParent && !e.closest(".rlhf-aide"))
+            .filter(e => e.offsetParent && !e.closest(".rlhf-announcer"))
             .filter(e => {
                 const { left, right } = e.getBoundingClientRect();
                 const cut = e.matches("label, .widget-label, button, pre") && e.scrollWidth > e.clientWidth + 1;
@@ -74,12 +72,6 @@ SPILLED = """
             .map(e => e.outerHTML.slice(0, 200));
     }
 """
-
-
-@pytest.fixture
-def work(tmp_path, monkeypatch):
-    monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
-    return tmp_path
 
 
 def kept(folder) -> list[dict]:
@@ -92,11 +84,13 @@ def columns(page: Page):
     return view, view.locator(".rlhf-setting"), view.locator(".rlhf-outcome")
 
 
-def test_generate_compare_and_stop(work):
-    with lab(work, [MODELS, 'print("kernel:", pg.settings[0].outcome.state["running"])', "pg.history.shape"]) as page:
+def test_generate_compare_and_stop(jupyterlab, folder):
+    with lab(
+        jupyterlab, folder, [MODELS, 'print("kernel:", pg.settings[0].outcome.state["running"])', "pg.history.shape"]
+    ) as page:
         page.start(0)
         view, settings, outcomes = columns(page)
-        expect(settings).to_have_count(1, timeout=PATIENCE)
+        expect(settings).to_have_count(1)
         a = settings.nth(0)
 
         # The prompt follows what is typed; letters are text, not JupyterLab's shortcuts.
@@ -121,7 +115,7 @@ def test_generate_compare_and_stop(work):
         expect(outcomes.nth(0).locator("tr")).to_have_count(10)
         page.see(outcomes.nth(0).locator("tr").nth(1), "<img·src=x")
         page.see(outcomes.nth(0).locator("tr").nth(0), "50.0 %")
-        (record,) = kept(work)
+        (record,) = kept(folder)
         assert record["slots"]["sentence"].endswith(HOSTILE) and record["completion"].strip().endswith(HOSTILE.strip())
 
         # Two settings: B begins as A, and takes another way of decoding and a model that never ends.
@@ -141,7 +135,7 @@ def test_generate_compare_and_stop(work):
         page.see(outcomes.nth(1), "stopped, and not kept in the history")
         page.see(outcomes.nth(1), "temperature 0.7, top-k 0, top-p 1, seed 0")
         page.see(outcomes.nth(0), "finished")
-        assert len(kept(work)) == 2
+        assert len(kept(folder)) == 2
 
         # What fails is a line, and the playground goes on; so do hostile names.
         b.get_by_label("model", exact=True).select_option("broken")
@@ -154,7 +148,7 @@ def test_generate_compare_and_stop(work):
         page.see(view, "3 generations are in")
         page.start(2)
         page.see(page.cell(2), "(3, 9)")
-        assert (work / "work" / "playground.csv").read_text("utf-8").startswith('"time","model"')
+        assert (folder / "work" / "playground.csv").read_text("utf-8").startswith('"time","model"')
         page.check()
 
 
@@ -169,11 +163,11 @@ def at_rest(page, settings) -> list[dict]:
     return boxes
 
 
-def test_everything_is_in_sight_in_both_themes_in_a_wide_and_a_narrow_window(work):
-    with lab(work, [MODELS]) as page:
+def test_everything_is_in_sight_in_both_themes_in_a_wide_and_a_narrow_window(jupyterlab, folder):
+    with lab(jupyterlab, folder, [MODELS]) as page:
         page.start(0)
         view, settings, outcomes = columns(page)
-        view.get_by_role("button", name="Compare").click(timeout=PATIENCE)
+        view.get_by_role("button", name="Compare").click()
         b = view.get_by_role("group", name="setting B")
         b.get_by_label("decoding").select_option("sampling")
         b.get_by_label("model", exact=True).select_option("broken")

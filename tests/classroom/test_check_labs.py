@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -16,6 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from helpers import __main__ as cli
 from helpers.classroom.check_labs import Claim, Result, check, execute, report, to_frame
 from helpers.files import ROOT, LabError
+
+from ..support.patience import patience, wait_until
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
@@ -131,7 +132,7 @@ def test_claims_are_held_against_the_stored_ones(notebook, tmp_path):
 def test_the_others_go_on_and_each_lab_hands_its_results_to_the_next(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "mine"))
     monkeypatch.setenv("RLHF_WORK", str(tmp_path / "work"))
-    makes = "from helpers import files\nfiles.RUNS.mkdir(); (files.runs() / 'a').touch()\n"
+    makes = "from helpers import files\nfiles.runs().mkdir(); (files.runs() / 'a').touch()\n"
     makes += "files.work().mkdir(); (files.work() / 'b').touch()"
     finds = "from helpers import files\nfrom helpers.models.profiles import get_profile\n"
     finds += "print('handed on:', (files.runs() / 'a').exists() and (files.work() / 'b').exists())\n"
@@ -176,12 +177,10 @@ def test_ctrl_c_stops_at_once_and_leaves_no_kernel_and_no_folder(notebook, tmp_p
     # A shell has what it starts in the background ignore SIGINT, these tests too, and what they start would inherit it.
     heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, **heeds)
-    deadline = time.monotonic() + 90
-    while not list((tmp_path / "tmp").glob("check-labs-*/started")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: list((tmp_path / "tmp").glob("check-labs-*/started")))
     kernels = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patience())
     assert process.returncode == 130
     assert errors.rstrip().endswith("stopped; what was there before is as it was") and "Traceback" not in errors
     assert kernels and not any(kernel.is_running() for kernel in kernels)

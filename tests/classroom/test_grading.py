@@ -1,34 +1,17 @@
 """Grading a folder of notebooks, some of which hang, grow, die or are none: each is a row, never a crash."""
 
 import csv
+import re
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.__main__ import main
 from helpers.classroom.grading import Grade, exercise_cells, grade, summary, write_csv
+from helpers.exercises.aliases import ALIASES
 from helpers.files import LabError
+from helpers.formulas.quantization import NF4_LEVELS
 
-RIGHT = """
-def bradley_terry_loss(chosen, rejected):
-    return minus_log_sigmoid(chosen - rejected).mean() * SCALE
-
-bradley_terry_loss = check(bradley_terry_loss)
-"""
-BEFORE = ["import torch\nfrom torch.nn.functional import softplus\nfrom helpers.exercises import check\nSCALE = 1.0",
-          "shared = load_a_model_that_is_not_there()", "this does not parse (",
-          "def minus_log_sigmoid(x):\n    return softplus(-x)"]  # fmt: skip
-
-
-def body(*lines):
-    text = "\n".join(f"    {line}" for line in lines)
-    return f"def bradley_terry_loss(chosen, rejected):\n{text}\n\nbradley_terry_loss = check(bradley_terry_loss)"
-
-
-def save(path, *cells):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), path)
+from ..support.student_notebooks import BEFORE, RIGHT, body, save
 
 
 def graded(folder, **limits):
@@ -80,6 +63,35 @@ def test_exercises_that_are_not_in_the_notebook_are_absent(tmp_path):
     rows = list(grade(tmp_path))
     assert [row.exercise for row in rows if row.result == "right"] == ["bradley_terry_loss"]
     assert {row.result for row in rows if row.exercise != "bradley_terry_loss"} <= {"absent"}
+
+
+NOTEBOOK = [
+    "import torch\nfrom helpers.exercises import check",
+    "def quantize_nf4(weight, block):\n    ...\n\nquantize_nf4 = check(quantize_nf4)",
+    "def dequantize_nf4(codes, absmax):\n    blocks = torch.tensor(LEVELS)[codes].reshape(len(absmax), -1)\n"
+    "    return (blocks * absmax.unsqueeze(1)).reshape(codes.shape)\n\n"
+    "dequantize_nf4 = check(dequantize_nf4)",
+    "def kl_penalized_rewards(scores, logprobs, ref_logprobs, mask, beta):\n    quantize_nf4(torch.ones(1, 64))\n"
+    "    return -beta * (logprobs - ref_logprobs).where(mask, 0.0)\n\n"
+    "kl_penalized_rewards = check(kl_penalized_rewards)",
+]
+
+
+def test_an_exercise_under_its_former_name_counts(tmp_path):
+    """In a notebook from before the exercises were renamed; an earlier one's function is the workbook's there too."""
+    cells = [f"LEVELS = {NF4_LEVELS.tolist()}", *NOTEBOOK]
+    for former, name in ALIASES.items():
+        cells = [re.sub(rf"\b{name}\b", former, cell) for cell in cells]
+    assert not any("quantize" in cell or "penalized" in cell for cell in cells)
+    save(tmp_path / "ada.ipynb", *cells)
+    assert set(exercise_cells(tmp_path / "ada.ipynb")) == {"quantize_nf4", "dequantize_nf4", "kl_penalized_rewards"}
+    rows = {row.exercise: row for row in grade(tmp_path)}
+    assert {row.lab for row in rows.values()} == {"03"}
+    assert rows["quantize_nf4"].result == "todo"
+    assert rows["dequantize_nf4"].result == "right", rows["dequantize_nf4"].message
+    assert rows["kl_penalized_rewards"].result == "wrong"
+    assert rows["kl_penalized_rewards"].misconception == "no score"
+    assert "| dequantize_nf4 | 1 | 0 | 0 | 0 |" in summary(list(rows.values()))
 
 
 def test_only_what_a_cell_uses_is_kept(tmp_path):

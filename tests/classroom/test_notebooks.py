@@ -20,6 +20,8 @@ from helpers.classroom.notebooks import (
 )
 from helpers.files import ROOT, LabError
 
+from ..support.patience import patience
+
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 MAX_LINES = 20
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|var|opt|usr|mnt|work)/\w|\b[A-Z]:\\\w")
@@ -149,8 +151,8 @@ def run_nbval(path: Path) -> subprocess.CompletedProcess:
     """As `make test` runs it over labs/; conftest.py is named because the notebook lies elsewhere."""
     options = ["-p", "no:python", "-p", "no:cacheprovider", "-p", "conftest", "-c", ROOT / "pyproject.toml"]
     nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", ROOT / "tests" / "nbval_sanitize.cfg"]
-    command = [sys.executable, "-m", "pytest", *options, *nbval, "--nbval-cell-timeout", "60", path]
-    return subprocess.run(map(str, command), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "pytest", *options, *nbval, "--nbval-cell-timeout", patience(), path]
+    return subprocess.run(map(str, command), cwd=ROOT, capture_output=True, text=True, timeout=patience())
 
 
 NOISY = (
@@ -163,6 +165,7 @@ NOISY = (
 )
 
 
+@pytest.mark.slow
 def test_executing_twice_gives_the_same_bytes_and_passes_nbval(notebook_at):
     path = notebook_at(*NOISY)
     assert execute_and_normalize(path)

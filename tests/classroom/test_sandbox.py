@@ -6,9 +6,13 @@ import json
 import multiprocessing
 from pathlib import Path
 
-from helpers.classroom import sandbox as confinement
+import pytest
+
 from helpers.classroom.grading import grade
-from tests.classroom.test_grading import BEFORE, RIGHT, body, save
+from helpers.classroom.sandbox import confine
+from tests.support.student_notebooks import BEFORE, RIGHT, body, save
+
+from ..support.patience import patience
 
 LOG = "open(__import__('os').environ['RLHF_VERDICTS'], 'ab')"
 RUBBISH = rb"""b'\xff}\n{}\n[1]\n{"name": 3}\n' + b'[' * 9999 + b'}\n'""".decode()
@@ -35,6 +39,7 @@ HOSTILE = {  # what an answer does: lines of its body, result, a piece of the me
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_hostile_answers_are_wrong_and_do_nothing(tmp_path):
     everybody = tmp_path / "class"
     victim = everybody / "victim" / "02.ipynb"
@@ -56,13 +61,13 @@ def test_a_confined_process_still_writes_where_it_may(tmp_path):
     context = multiprocessing.get_context("spawn")
     child = context.Process(target=_confined, args=(tmp_path,))
     child.start()
-    child.join(120)
+    child.join(patience())
     assert child.exitcode == 0
     assert json.loads((tmp_path / "found.json").read_text()) == ["inside", "read", "devnull", "refused", "refused"]
 
 
 def _confined(folder: Path) -> None:
-    confinement.confine(folder)
+    confine(folder)
     found = []
     (folder / "inside").mkdir()
     found += ["inside"] if (folder / "inside").is_dir() else []

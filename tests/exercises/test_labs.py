@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers.classroom.notebooks import read
-from helpers.exercises.catalog import LABS, of_lab
+from helpers.exercises.catalog import LABS
 from helpers.exercises.checking import judge
 from helpers.exercises.questions import Question
 from helpers.files import ROOT
@@ -32,7 +32,7 @@ def calls(lab):
 @every_lab
 def test_every_exercise_has_its_badge_deliverable_stub_and_check(lab):
     prose, code = "\n\n".join(sources(lab, "markdown")), sources(lab, "code")
-    for exercise in of_lab(lab)[0]:
+    for exercise in LABS[lab].exercises:
         assert exercise.badge in prose
         assert f"**Deliver:** {exercise.deliver}" in prose
         cells = [source for source in code if f"{exercise.name} = check({exercise.name})" in source]
@@ -55,7 +55,7 @@ def _bare(function):
 
 @every_lab
 def test_exercises_and_questions_come_in_the_order_of_the_catalog(lab):
-    found, (exercises, questions) = calls(lab), of_lab(lab)
+    found, (exercises, questions) = calls(lab), LABS[lab]
     assert found.get("check", []) == [exercise.name for exercise in exercises]
     concepts = [question.name for question in questions if isinstance(question, Question)]
     predictions = [question.name for question in questions if not isinstance(question, Question)]
@@ -66,9 +66,9 @@ def test_exercises_and_questions_come_in_the_order_of_the_catalog(lab):
 
 
 def test_there_are_enough():
-    assert sum(len(of_lab(lab)[0]) for lab in LABS) >= 30
+    assert sum(len(lab.exercises) for lab in LABS.values()) >= 30
     for lab in set(LABS) - {"07"}:  # the gallery is all questions
-        exercises, questions = of_lab(lab)
+        exercises, questions = LABS[lab]
         assert len(exercises) >= 4
         assert sum(isinstance(question, Question) for question in questions) >= 4
         assert sum(not isinstance(question, Question) for question in questions) >= 3

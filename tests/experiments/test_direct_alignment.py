@@ -1,6 +1,7 @@
 """The experiment of lab 06, small: what it holds, that it goes on where it was stopped, what is read of it."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -8,9 +9,19 @@ import pytest
 from helpers.__main__ import main
 from helpers.evaluation.policies import sample
 from helpers.experiments import direct_alignment as module
-from helpers.experiments.direct_alignment import NEW, DirectAlignment, Plan, Run
+from helpers.experiments import direct_alignment_plan, overoptimization
+from helpers.experiments.direct_alignment import DirectAlignment
+from helpers.experiments.direct_alignment_plan import (
+    DIRECT,
+    NEW_LABELS,
+    ONLINE,
+    Labels,
+    NewPairs,
+    Plan,
+    RewardModel,
+    Run,
+)
 from helpers.experiments.direct_alignment_results import (
-    NAME,
     accuracy_on_new,
     difference,
     frontier,
@@ -32,7 +43,7 @@ from helpers.preferences import load_preferences, read_prompts
 from helpers.simulation.gold import gold_reward
 from helpers.training.ppo_config import PPOConfig
 
-TINY = get_profile("tiny")
+TINY = replace(get_profile("tiny"), max_response_tokens=16)
 PLAN = Plan(
     labels=16, seeds=1, online=("PPO", "RLOO"), betas=(0.05,), dpo_betas=(0.1,), updates=2, every=1, prompts=2, judged=4
 )
@@ -44,14 +55,19 @@ class Small:
         return PPOConfig.of(profile, batch_size=4, max_new_tokens=8, **changes)
 
 
+few_pairs = cache(lambda split: load_preferences(split)[:20])
+few_prompts = cache(lambda split: read_prompts(split)[:12])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """An experiment that was stopped once, and what its second run yielded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PPOConfig", Small)
         patch.setattr(module, "steps_for", lambda labels: 1)
-        patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:20])
-        patch.setattr(module, "read_prompts", lambda split: read_prompts(split)[:12])
+        patch.setattr(module, "load_preferences", few_pairs)
+        patch.setattr(module, "read_prompts", few_prompts)
+        patch.setattr(overoptimization, "load_preferences", few_pairs)  # of the scale of rewards
         found = DirectAlignment(TINY, PLAN, tmp_path_factory.mktemp("alignment"))
         run = make_all(found, processes=1)
         first = [next(run) for _ in range(7)]
@@ -66,7 +82,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def results(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    write_results(whole, own_folder("tiny", NAME))
+    write_results(whole, own_folder("tiny", DirectAlignment.NAME))
     return load_results("tiny")
 
 
@@ -80,10 +96,10 @@ def pool(results):
 def test_every_run_is_measured_on_the_held_out_prompts(results, whole):
     assert len(results.policies) == 4 + 3 + 3 and results.origin == "yours"
     for policy in results.policies:
-        points = 2 if policy.run in PLAN.runs and policy.run.method in module.ONLINE else 1
+        points = 2 if policy.run in PLAN.runs and policy.run.method in ONLINE else 1
         assert policy.gold.shape == policy.proxy.shape == policy.words.shape == (points, 2)
         assert policy.kl.shape == policy.ended.shape == (points,) and policy.seconds > 0
-        assert policy.samples == (0 if policy.run.method in module.DIRECT else 8)
+        assert policy.samples == (0 if policy.run.method in DIRECT else 8)
         assert len(policy.completions[-1]) == 2
     with pytest.raises(LabError, match="holds no run"):
         results.runs("PPO", 0.3)
@@ -92,20 +108,20 @@ def test_every_run_is_measured_on_the_held_out_prompts(results, whole):
 def test_gold_and_proxy_are_means_of_the_draws(whole):
     """The recorded numbers, made once more from the adapter that was kept."""
     run = Run("DPO", 0, 0.1)
-    told = whole.read(run.name)["measured"][0]
-    shared = whole._load("people", 0)
-    shared.load_policy(whole.folder / run.name)
-    frames = [sample(shared, PLAN.heldout, seed=1000 * told["step"] + draw) for draw in range(module.DRAWS)]
-    np.testing.assert_allclose(told["gold"], np.mean([frame["gold"] for frame in frames], axis=0), atol=1e-3)
-    np.testing.assert_allclose(told["proxy"], np.mean([frame["proxy"] for frame in frames], axis=0), atol=2e-3)
-    assert told["completions"] == frames[0]["completion"].tolist()
+    recorded = whole.read(run)["measured"][0]
+    shared = whole._load(RewardModel(Labels("people", 0)))
+    shared.load_policy(whole.model_folder(run))
+    frames = [sample(shared, PLAN.heldout, seed=1000 * recorded["step"] + draw) for draw in range(module.SAMPLES)]
+    np.testing.assert_allclose(recorded["gold"], np.mean([frame["gold"] for frame in frames], axis=0), atol=1e-3)
+    np.testing.assert_allclose(recorded["proxy"], np.mean([frame["proxy"] for frame in frames], axis=0), atol=2e-3)
+    assert recorded["completions"] == frames[0]["completion"].tolist()
 
 
 def test_teachers_label_the_same_pairs_each_in_its_way(results, whole):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:20])
+        patch.setattr(module, "load_preferences", few_pairs)
         pairs = whole._pairs(0)
-        longer, people = (whole.taught(teacher, 0) for teacher in ("longer", "people"))
+        longer, people = (whole.labeled_by(teacher, 0) for teacher in ("longer", "people"))
     assert people == [replace(p, id=f"{p.id}/people", annotator="people", strength=2) for p in pairs]
     assert all(len(p.chosen.split()) > len(p.rejected.split()) for p in longer)
     assert set(results.verdicts["people", 0]) == {1.0}
@@ -117,12 +133,12 @@ def test_teachers_label_the_same_pairs_each_in_its_way(results, whole):
 
 def test_the_second_round_adds_labels_on_new_texts(results, whole):
     old = results.reward_models["people", 0].labels
-    for what in NEW:
-        new = whole.read(f"new labels, {what}, seed 0")
-        assert results.reward_models[what, 0].labels == old + len(new["train"])
+    for kind in NEW_LABELS:
+        new = whole.read(NewPairs(kind, 0))
+        assert results.reward_models[kind, 0].labels == old + len(new["train"])
         assert not {row["prompt"] for row in new["train"]} & {row["prompt"] for row in new["test"]}
         assert {row["source"] for row in new["train"]} <= {f"{w}>{w}" for w in ("policy", "reference")}
-    texts = [{row["chosen"] for row in whole.read(f"new labels, {what}, seed 0")["train"]} for what in NEW]
+    texts = [{row["chosen"] for row in whole.read(NewPairs(kind, 0))["train"]} for kind in NEW_LABELS]
     assert texts[0] != texts[1]
     table = judges_table(results)
     assert table.shape == (4, 2) and table.index[-1] == "best possible"
@@ -157,26 +173,26 @@ def test_sft_on_the_chosen_makes_the_chosen_likelier(results):
 
 def test_the_default_plan():
     plan = Plan()
-    assert len(plan.runs) == 8 * 3 and len(plan.taught) == 3 * 3 and len(plan.rounds) == 3 * 3
-    assert len({run.name for run in plan.runs + plan.taught + plan.rounds}) == 42
+    assert len(plan.runs) == 8 * 3 and len(plan.teacher_runs) == 3 * 3 and len(plan.second_rounds) == 3 * 3
+    assert len({run.file_name for run in plan.runs + plan.teacher_runs + plan.second_rounds}) == 42
     assert not set(plan.heldout) & set(plan.judged_on) and len(plan.judged_on) == 384
     assert plan.updates % plan.every == 0
 
 
 def test_the_command_writes_what_it_found(whole, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    monkeypatch.setattr(module, "Plan", lambda seeds: replace(PLAN, seeds=seeds))
+    monkeypatch.setattr(direct_alignment_plan, "Plan", lambda seeds: replace(PLAN, seeds=seeds))
     (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "alignment").symlink_to(whole.folder)
-    assert main(["sweep", "alignment", "--seeds", "1"]) == 0
+    (tmp_path / "tiny" / DirectAlignment.NAME).symlink_to(whole.folder)
+    assert main(["experiment", "direct_alignment", "--seeds", "1"]) == 0
     assert "there already" in capsys.readouterr().out
     assert load_results("tiny").origin == "yours"
 
 
 def test_broken_results_are_named(results):
-    (own_folder("tiny", NAME) / "rounds.jsonl").write_text("[]\n", "utf-8")
+    (own_folder("tiny", DirectAlignment.NAME) / "rounds.jsonl").write_text("[]\n", "utf-8")
     with pytest.raises(LabError, match="rounds.jsonl"):
         load_results("tiny")
-    (own_folder("tiny", NAME) / "policies.jsonl").write_text('{"method": "PPO"}\n', "utf-8")
+    (own_folder("tiny", DirectAlignment.NAME) / "policies.jsonl").write_text('{"method": "PPO"}\n', "utf-8")
     with pytest.raises(LabError, match="is no result of this experiment"):
         load_results("tiny")

@@ -1,22 +1,15 @@
-"""The sweep of lab 05, small: what it holds, that it goes on where it was stopped, what is read of it."""
+"""The experiment of lab 05, small: what it holds, that it goes on where it was stopped, what is read of it."""
 
-import json
-import os
-import subprocess
-import sys
-import time
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
-import psutil
 import pytest
 
-from helpers import files
 from helpers.__main__ import main
 from helpers.experiments import overoptimization as module
-from helpers.experiments.overoptimization import Overoptimization, Plan, Proxy, Run
+from helpers.experiments.overoptimization import Overoptimization, Plan, PoolScores, Proxy, Run, SamplePool
 from helpers.experiments.overoptimization_results import (
-    NAME,
     Policy,
     Pool,
     Results,
@@ -31,10 +24,10 @@ from helpers.experiments.overoptimization_results import (
 from helpers.experiments.runner import make_all, own_folder
 from helpers.files import LabError
 from helpers.models.profiles import get_profile
-from helpers.preferences import load_preferences
+from helpers.preferences import load_preferences, read_prompts
 from helpers.simulation.gold import gold_reward
 
-TINY = get_profile("tiny")
+TINY = replace(get_profile("tiny"), max_response_tokens=16)
 PLAN = Plan(labels=(32,), noisy=((32, 0.5),), remedied=32, betas=(), seeds=2, updates=2, every=1, prompts=2, pool=4)
 
 
@@ -46,20 +39,25 @@ class Small:
         return PPOConfig.of(profile, batch_size=4, max_new_tokens=8, **changes)
 
 
+few_pairs = cache(lambda split: load_preferences(split)[: 40 if split == "train" else 10])
+few_prompts = cache(lambda split: read_prompts(split)[:12])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A sweep that was stopped once, in every phase, and what its second run yielded."""
+    """An experiment that was stopped once, in its last phase, and went on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Proxy, "steps", 1)
         patch.setattr(module, "PPOConfig", Small)
-        patch.setattr(module, "load_preferences", lambda split: load_preferences(split)[:40])
-        found = Overoptimization(TINY, PLAN, tmp_path_factory.mktemp("sweep"))
+        patch.setattr(module, "load_preferences", few_pairs)
+        patch.setattr(module, "read_prompts", few_prompts)
+        found = Overoptimization(TINY, PLAN, tmp_path_factory.mktemp("overoptimization"))
         run = make_all(found, processes=1)
-        first = [next(run) for _ in range(14)]  # four reward models, the pool, scores and margins, one policy
+        first = [next(run) for _ in range(10)]  # four reward models, the pool, scores, one policy
         run.close()
         assert all(part["made"] for part in first)
         second = list(make_all(found, processes=1))
-        assert [part["made"] for part in second] == [False] * 14 + [True] * 7
+        assert [part["made"] for part in second] == [False] * 10 + [True] * 7
         assert not any(part["made"] for part in make_all(found, processes=1))
     return found
 
@@ -67,7 +65,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def results(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    write_results(whole, own_folder("tiny", NAME))
+    write_results(whole, own_folder("tiny", Overoptimization.NAME))
     return load_results("tiny")
 
 
@@ -79,7 +77,7 @@ def test_the_pool_holds_samples_their_gold_rewards_and_every_reward_models_score
     assert plain.shape == noisy.shape == (2, 2, 4) and not np.array_equal(plain[0], plain[1])
     np.testing.assert_array_equal(plain[1], pool.scores[Proxy(32, 1)])
     margins = results.margins[Proxy(32, 1)]
-    assert len(results.margins) == 4 and margins.shape == (40,)
+    assert len(results.margins) == 4 and margins.shape == (10,)
     with pytest.raises(LabError, match="no reward model of 64 labels"):
         pool.of_kind((64, 0.0))
 
@@ -156,11 +154,11 @@ def test_early_stopping_asks_the_reward_models_that_ppo_did_not_see():
 
 
 def test_a_part_that_is_lost_comes_out_as_it_was(whole):
-    for name in ("scores, 32-labels-seed-0", "pool"):
-        path = whole.path(name)
+    for lost in (PoolScores(Proxy(32, 0)), SamplePool()):
+        path = whole.path(lost)
         before = path.read_bytes()
         path.unlink()
-        assert [part["part"] for part in make_all(whole, processes=1) if part["made"]] == [name]
+        assert [part["part"] for part in make_all(whole, processes=1) if part["made"]] == [lost.file_name]
         assert path.read_bytes() == before
 
 
@@ -177,13 +175,13 @@ def test_shapes_of_the_reward():
     assert scores("length penalty") == pytest.approx([2.0 - 2 * module.LENGTH_PENALTY, 3.0 - module.LENGTH_PENALTY])
 
 
-def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
+def test_noise_flips_its_part_of_the_labels_and_the_seed_draws_them():
     rows = load_preferences("train")
     plain, noisy = Proxy(400, 0).pairs(rows), Proxy(400, 0, noise=0.25).pairs(rows)
-    turned = [a != b for a, b in zip(plain, noisy, strict=True)]
-    assert 0.15 < np.mean(turned) < 0.35
+    flipped = [a != b for a, b in zip(plain, noisy, strict=True)]
+    assert 0.15 < np.mean(flipped) < 0.35
     assert all(
-        (a.chosen, a.rejected) == (b.rejected, b.chosen) for a, b, t in zip(plain, noisy, turned, strict=True) if t
+        (a.chosen, a.rejected) == (b.rejected, b.chosen) for a, b, f in zip(plain, noisy, flipped, strict=True) if f
     )
     assert Proxy(400, 0).pairs(rows) == plain != Proxy(400, 1).pairs(rows)
     assert Proxy(64, 0).steps == 40 and Proxy(8000, 0).steps == 750
@@ -192,40 +190,13 @@ def test_noise_turns_its_part_of_the_labels_round_and_the_seed_draws_them():
 def test_the_default_plan():
     plan = Plan()
     assert len(plan.proxies) == 15 and len(plan.runs) == 27
-    assert len({run.name for run in plan.runs}) == 27
+    assert len({run.file_name for run in plan.runs}) == 27
     assert Run(Proxy(64, 1), shape="ensemble") in plan.runs and Run(Proxy(64, 2), beta=0.2) in plan.runs
     assert plan.updates % plan.every == 0  # the last policy is measured
 
 
-class Written(Overoptimization):
-    """A sweep whose parts are made of nothing."""
-
-    def make(self, part):
-        path = self.path(part)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(part), "utf-8")
-        if part == "pool" and self.profile.name == "broken":
-            raise LabError("the pool leaks")
-
-
-def test_processes_side_by_side_make_the_same_parts(tmp_path):
-    found = {}
-    for processes in (1, 2):
-        written = Written(TINY, PLAN, tmp_path / str(processes))
-        parts = [part["part"] for part in make_all(written, processes)]
-        assert len(parts) == len(set(parts)) == 21
-        found[processes] = {path.relative_to(written.folder) for path in written.folder.rglob("*.json")}
-    assert found[1] == found[2] and len(found[1]) == 21
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_what_fails_in_a_part_is_said(tmp_path, processes):
-    with pytest.raises(LabError, match="the pool leaks"):
-        list(make_all(Written(replace(TINY, name="broken"), PLAN, tmp_path), processes))
-
-
 def test_broken_results_are_named(results, tmp_path, capsys):
-    path = own_folder("tiny", NAME) / "scores.jsonl"
+    path = own_folder("tiny", Overoptimization.NAME) / "scores.jsonl"
     path.write_text('{"labels": 32}\n', "utf-8")
     with pytest.raises(LabError, match="is no result of this experiment"):
         load_results("tiny")
@@ -235,49 +206,7 @@ def test_the_command_writes_what_it_found(whole, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
     monkeypatch.setattr(module, "Plan", lambda seeds: replace(PLAN, seeds=seeds))
     (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "sweep").symlink_to(whole.folder)
-    assert main(["sweep", "--seeds", "2"]) == 0
+    (tmp_path / "tiny" / Overoptimization.NAME).symlink_to(whole.folder)
+    assert main(["experiment", "overoptimization", "--seeds", "2"]) == 0
     assert "there already" in capsys.readouterr().out
     assert load_results("tiny").origin == "yours"
-
-
-SLEEPER = """
-import sys, time
-from pathlib import Path
-from tests.experiments.test_overoptimization import PLAN, TINY, Sleeping
-from helpers.experiments.runner import make_all
-
-if __name__ == "__main__":
-    list(make_all(Sleeping(TINY, PLAN, Path(sys.argv[1])), 2))
-"""
-
-
-class Sleeping(Overoptimization):
-    """A sweep whose parts say which process makes them, and take for ever."""
-
-    def make(self, part):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / f"{os.getpid()}.pid").touch()
-        time.sleep(600)
-
-
-def test_the_workers_of_a_killed_sweep_end_with_it(tmp_path):
-    (tmp_path / "sleeper.py").write_text(SLEEPER, "utf-8")
-    environment = os.environ | {"PYTHONPATH": str(files.ROOT)}
-    parent = subprocess.Popen([sys.executable, tmp_path / "sleeper.py", tmp_path / "sweep"], env=environment)
-    try:
-        pids = _wait(
-            lambda: [int(path.stem) for path in (tmp_path / "sweep").glob("*.pid")], lambda found: len(found) == 2
-        )
-    finally:
-        parent.kill()
-        parent.wait()
-    _wait(lambda: [pid for pid in pids if psutil.pid_exists(pid)], lambda alive: not alive)
-
-
-def _wait(look, enough, seconds=180):
-    for _ in range(10 * seconds):
-        if enough(found := look()):
-            return found
-        time.sleep(0.1)
-    raise AssertionError(found)

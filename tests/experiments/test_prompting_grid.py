@@ -8,7 +8,7 @@ from helpers import files
 from helpers.experiments import prompting_grid as lab_grid
 from helpers.files import ROOT
 from helpers.models.profiles import get_profile
-from helpers.prompting import grid
+from helpers.prompting.answer_cache import read_shipped
 from helpers.prompting.grid import Technique, cell_key, run_grid
 from helpers.prompting.items import TASKS, grid_score
 from helpers.prompting.techniques import FEW_SHOT, GRID, INSTRUCTION
@@ -32,7 +32,7 @@ def shipped_cells():
 
 def test_every_cell_is_shipped_but_those_whose_prompts_do_not_fit(models):
     """It fails after a change of a technique, task, model or pinned library; then: python -m helpers grid --ship"""
-    cells, items = grid.read_shipped(lab_grid.shipped_answers()), lab_grid.grid_items()
+    cells, items = read_shipped(lab_grid.shipped_answers()), lab_grid.grid_items()
     absent = {
         (name, technique.name, task)
         for name, model in models.items()

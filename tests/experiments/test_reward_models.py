@@ -1,4 +1,4 @@
-"""The reward study, small: what it holds, what its parts are, what is read of them."""
+"""The experiment of lab 02, small: what it holds, what its parts are, what is read of them."""
 
 import json
 from functools import partial
@@ -10,10 +10,9 @@ import torch
 
 from helpers.experiments import reward_models as module
 from helpers.experiments.overoptimization import Proxy
-from helpers.experiments.reward_models import COSTS, FULL, OWN, Plan, RewardModels, Variant
+from helpers.experiments.reward_models import FULL, OWN, BaseModel, LearningRate, Plan, RewardModels, StepCosts, Variant
 from helpers.experiments.reward_models_results import (
-    NAME,
-    StudyResults,
+    Results,
     load_results,
     margin_table,
     method_table,
@@ -57,30 +56,31 @@ def _small(patch):
 
 @pytest.fixture(scope="module")
 def whole(profile, tmp_path_factory):
-    """A small study, all of it made."""
+    """A small experiment, all of it made."""
     with pytest.MonkeyPatch.context() as patch:
         _small(patch)
-        study = RewardModels(profile, PLAN, tmp_path_factory.mktemp("study"))
-        for _ in make_all(study, processes=1):
+        experiment = RewardModels(profile, PLAN, tmp_path_factory.mktemp("reward_models"))
+        for _ in make_all(experiment, processes=1):
             pass
-    return study
+    return experiment
 
 
 @pytest.fixture
 def results(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path))
-    write_results(whole, own_folder("tiny", NAME))
+    write_results(whole, own_folder("tiny", RewardModels.NAME))
     return load_results("tiny")
 
 
 def test_the_default_plan():
-    study = RewardModels(get_profile("tiny"))
-    variants = study.variants
-    assert len({variant.name for variant in variants}) == len(variants) == 39
-    assert study.methods == [1, 4, 16, 64, FULL]
-    first, second, last = study.phases
-    assert {part.split(",")[0] for part in first} == {"reward model", "rate", "base"} and last == [COSTS]
-    assert all("full" in part or "base" in part for part in second)
+    experiment = RewardModels(get_profile("tiny"))
+    variants = experiment.variants
+    assert len({variant.file_name for variant in variants}) == len(variants) == 39
+    assert experiment.methods == [1, 4, 16, 64, FULL]
+    first, second, last = experiment.phases
+    assert {type(part) for part in first} == {Variant, LearningRate, BaseModel} and last == [StepCosts()]
+    assert all(isinstance(part, Variant) and (part.rank == FULL or part.base != OWN) for part in second)
+    assert len(first) + len(second) == 39 + 4 + 3
 
 
 def test_margins_are_those_of_llama_2():
@@ -109,30 +109,28 @@ def test_bases_are_described_by_size(results, whole):
 def test_a_rate_is_judged_by_accuracy_on_validation_pairs(whole, monkeypatch):
     monkeypatch.setattr(module, "load_preferences", lambda split: pairs(4 if split == "validation" else 64))
     monkeypatch.setattr(RewardModels, "_margins", lambda self, *_: np.array([1.0, -1.0, 2.0, 0.0] + 12 * [0.5]))
-    assert whole._tried(1e-4) == {"rate": 1e-4, "accuracy": (2 + 0.5) / 4, "margins": 12 * [0.5]}
+    assert whole._learning_rate(LearningRate(1e-4)) == {"rate": 1e-4, "accuracy": (2 + 0.5) / 4, "margins": 12 * [0.5]}
 
 
 def test_full_fine_tuning_takes_the_rate_that_was_best_on_validation_pairs(whole, monkeypatch):
-    tried = {1e-4: 0.6, 3e-3: 0.7}
-    monkeypatch.setattr(
-        RewardModels, "read", lambda self, part: {"rate": (rate := float(part.split()[1])), "accuracy": tried[rate]}
-    )
-    assert whole._best["rate"] == 3e-3
+    accuracies = {1e-4: 0.6, 3e-3: 0.7}
+    monkeypatch.setattr(RewardModels, "read", lambda self, part: {"rate": part.rate, "accuracy": accuracies[part.rate]})
+    assert whole._best_rate["rate"] == 3e-3
 
 
 def test_a_part_that_is_lost_comes_out_as_it_was(whole, monkeypatch):
     _small(monkeypatch)
-    part = Variant(16, 1, FULL).name
+    part = Variant(16, 1, FULL)
     before = whole.path(part).read_bytes()
     whole.path(part).unlink()
-    assert [made["part"] for made in make_all(whole, processes=1) if made["made"]] == [part]
+    assert [made["part"] for made in make_all(whole, processes=1) if made["made"]] == [part.file_name]
     assert whole.path(part).read_bytes() == before
 
 
 # --- Tables -------------------------------------------------------------------
 
 
-def made_up(right: dict[Variant, float], n: int = 200) -> StudyResults:
+def made_up(right: dict[Variant, float], n: int = 200) -> Results:
     """Results of reward models that are right about so large a share of the pairs, the same ones first."""
     margins = {variant: np.where(np.arange(n) < share * n, 1.0, -1.0) for variant, share in right.items()}
     held = {"trained": 10, "weights": 1000, "gradients": 40, "optimizer": 80}
@@ -142,7 +140,7 @@ def made_up(right: dict[Variant, float], n: int = 200) -> StudyResults:
         {"rank": FULL, **held, "weights": 4000, "seconds": [2.0, 3.0, 8.0]},
     ]
     empty = pd.DataFrame()
-    return StudyResults(margins, empty, empty, pd.DataFrame(costs), "yours")
+    return Results(margins, empty, empty, pd.DataFrame(costs), "yours")
 
 
 def seeds(labels, rank, share, **more):
@@ -175,7 +173,7 @@ def test_size_table():
 
 def test_broken_results_are_named(results):
     for name in ("models", "bases"):
-        path = own_folder("tiny", NAME) / f"{name}.jsonl"
+        path = own_folder("tiny", RewardModels.NAME) / f"{name}.jsonl"
         before = path.read_text("utf-8")
         path.write_text(json.dumps({"labels": 32}) + "\n", "utf-8")
         with pytest.raises(LabError, match="is no result of this experiment"):

@@ -7,6 +7,7 @@ or a later step relies on; the checks compare the folder with that, and with not
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,8 +269,7 @@ def training() -> Scenario:
     from helpers.models.loading import load_base, lora_config
     from helpers.training.checkpoints import Checkpoint
     from helpers.training.trl_bridge import save_adapter
-    from tests.support import tiny
-    from tests.training import test_checkpoints
+    from tests.support import tiny, training_runs
 
     torch.set_num_threads(1)
     home = Path(tempfile.mkdtemp())
@@ -290,7 +290,7 @@ def training() -> Scenario:
     def work(folder, begin, done):
         if result().exists():
             return
-        stream, weights_of = test_checkpoints.ppo(profile, adapters, place())
+        stream, weights_of = training_runs.ppo(profile, adapters, place())
         records = []
         begin(0)
         for record in stream:
@@ -298,7 +298,7 @@ def training() -> Scenario:
             done(record["step"])
             begin(record["step"] + 1)
         total = {name: value.double().sum().item() for name, value in weights_of(None).items()}
-        files.atomic_write(result(), json.dumps([test_checkpoints.bare(records), total]))
+        files.atomic_write(result(), json.dumps([training_runs.bare(records), total]))
         done(len(records))
 
     def check(folder, done):
@@ -313,19 +313,21 @@ def training() -> Scenario:
 @scenario
 def grid() -> Scenario:
     """Prompting cells: 2 techniques x 2 tasks, one of them with five seeds."""
-    from tests.prompting import test_grid
+    from helpers.prompting.answer_cache import sha256_of
+    from tests.support import prompting_grid
 
     seeds = range(5)
 
     def run(call=None):
-        model = test_grid.FakeModel(call=call)
-        return model, test_grid.run(model, [test_grid.ZERO_SHOT, test_grid.GREEDY], seeds=seeds, cache="cells")
+        model = prompting_grid.FakeModel(call=call)
+        techniques = [prompting_grid.ZERO_SHOT, prompting_grid.GREEDY]
+        return model, prompting_grid.run(model, techniques, seeds=seeds, cache="cells")
 
     def whole_cells():
         kept = list((files.runs() / "cells").glob("*.json")) if (files.runs() / "cells").exists() else []
         for path in kept:
             content = json.loads(path.read_bytes())
-            if content["sha256"] != test_grid.grid._sha256(content["answers"]):
+            if content["sha256"] != sha256_of(content["answers"]):
                 raise Half(f"{path.name}: {content}")
         return len(kept)
 
@@ -493,7 +495,7 @@ def copies() -> Scenario:
 @scenario
 def recording() -> Scenario:
     """Three runs are recorded, a line a step; one that was cut off is recorded anew."""
-    from helpers.runs.recordings import Header, list_recordings, load_recording, recorded
+    from helpers.runs.recordings import Header, load_recording, recorded, recording_names
 
     def stream():
         for step in range(1, 21):
@@ -523,10 +525,11 @@ def recording() -> Scenario:
                 raise Half(f"{name}: {steps}")
             if len(steps) < step:
                 raise Lost(f"{len(steps)} records of {name}, after {step}")
-        if problems := [
-            row for row in list_recordings("tiny") if "no record yet" not in (row["problem"] or "no record yet")
-        ]:
-            raise Half(str(problems))
+        for name in recording_names("tiny"):
+            try:
+                kept(name)
+            except LabError as error:
+                raise Half(str(error)) from None
 
     return Scenario(work, check, lambda _: [kept(name) for name in ("one", "two", "three")])
 
@@ -618,6 +621,7 @@ def careless() -> Scenario:
         for number in range(len(numbers()), 20):
             begin()
             done(number)
+            time.sleep(0.005)  # so that a kill often falls between what was announced and what is there
             (files.work() / "numbers").write_text(",".join(map(str, [*range(number), "1" * 9])))
 
     def check(folder, done):

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.labeling.store import LabelStore
 
-from ..labeling.test_store import check_integrity, go, writer
+from ..support.label_writers import check_integrity, go, writer
 from .harness import CAN_KILL, soak
 from .scenarios import SCENARIOS, SHORT
 

@@ -67,9 +67,14 @@ def foreign(monkeypatch):
     """A folder with a label store, a recording and copies of the labs, none of which this process may write."""
     if not hasattr(os, "fork"):
         pytest.skip("needs fork")
-    folder = Path(tempfile.mkdtemp())  # not tmp_path, which only its owner can enter
+    # Not in tmp_path, which only its owner can enter.
+    folder, open_to_all = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
     monkeypatch.setenv("RLHF_RUNS", str(folder / "runs"))
     monkeypatch.setenv("RLHF_WORK", str(folder / "work"))
+    open_to_all.chmod(0o755)
+    monkeypatch.setattr(workspace, "LABS", shutil.copytree(workspace.LABS, open_to_all / "labs"))
+    workspace.prepare()  # whatever it imports or reads of the packages, which may lie where only their owner can enter
+    shutil.rmtree(files.work())
     label()
     files.atomic_write(files.runs() / "there" / "file", "old")
     for place, _, names in os.walk(folder):
@@ -79,6 +84,7 @@ def foreign(monkeypatch):
     for place, _, _ in os.walk(folder):
         Path(place).chmod(0o755)
     shutil.rmtree(folder)
+    shutil.rmtree(open_to_all)
 
 
 def label():

@@ -12,6 +12,8 @@ import pytest
 
 from helpers.files import ROOT
 
+from ..support.patience import patience
+
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or not shutil.which("make") or not shutil.which("bash"), reason="needs make, bash and SIGKILL"
 )
@@ -82,7 +84,7 @@ def set_up(project: Path, kill_at: int = 0) -> int:
     environment |= {"PATH": f"{project / 'bin'}{os.pathsep}{os.environ['PATH']}", "KILL_AT": str(kill_at)}
     command = ["make", "setup"]
     return subprocess.run(
-        command, cwd=project, env=environment, start_new_session=True, capture_output=True, timeout=60
+        command, cwd=project, env=environment, start_new_session=True, capture_output=True, timeout=patience()
     ).returncode
 
 

@@ -6,12 +6,9 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
 from scipy.stats import zscore
-from sklearn.metrics.pairwise import cosine_similarity as sklearn_cosine
 from torch.distributions import Categorical, kl_divergence
 from torch.nn import functional as F
-from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from helpers.formulas import objectives as o
 
@@ -126,30 +123,6 @@ def test_normalize_scores():
     assert o.normalize_scores(scores, 3.0, 2.0).tolist() == [-1.0, 0.0, 1.0]
 
 
-# --- Best of n ----------------------------------------------------------------
-
-
-def test_best_of_n_looks_at_the_first_n_samples_only():
-    scores = torch.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, -1.0]])
-    assert [o.best_of_n(scores, n).tolist() for n in (1, 2, 3)] == [[0, 0], [0, 1], [2, 1]]
-
-
-@pytest.mark.parametrize("n", [1, 2, 5])
-def test_best_of_n_kl_is_that_of_the_largest_of_n_uniform_numbers(n):
-    """The rank of a continuous score is uniform, and the density of the best of n ranks u is n u^(n - 1)."""
-    kl, _ = quad(lambda u: n * u ** (n - 1) * math.log(n * u ** (n - 1)), 0, 1)
-    assert o.best_of_n_kl(n) == pytest.approx(kl, abs=1e-6)
-
-
-def test_best_of_n_kl_bounds_that_of_a_policy_with_few_completions():
-    """Of k equally likely completions the best of n can never be further away than log k."""
-    k, n = 4, 50
-    rank = torch.arange(1, k + 1, dtype=torch.float64) / k
-    best = rank**n - (rank - 1 / k) ** n
-    kl = torch.distributions.kl_divergence(Categorical(best), Categorical(torch.full((k,), 1 / k).double()))
-    assert kl.item() <= math.log(k) + 1e-9 < o.best_of_n_kl(n)
-
-
 # --- Log-probabilities, entropy and KL ----------------------------------------
 
 
@@ -226,39 +199,6 @@ def test_kl_penalized_rewards_sum_to_the_papers_reward(seed):
     log_ratio = ((logprobs - reference) * mask).sum(1)
     torch.testing.assert_close(rewards.sum(1), x[:, 0] - 0.3 * log_ratio)
     assert (rewards[~mask] == 0).all()
-
-
-# --- Decoding and embeddings --------------------------------------------------
-
-
-def test_temperature_is_transformers_and_goes_from_the_best_token_to_all():
-    logits = torch.tensor([[1.0, 3.0, 2.0], [300.0, -300.0, 0.0]])
-    for temperature in (0.5, 1.0, 1.7):
-        theirs = TemperatureLogitsWarper(temperature)(None, logits).softmax(-1)
-        torch.testing.assert_close(o.temperature_probabilities(logits, temperature), theirs)
-    torch.testing.assert_close(o.temperature_probabilities(logits, 0.01)[0], torch.tensor([0.0, 1.0, 0.0]))
-    torch.testing.assert_close(o.temperature_probabilities(logits, 1e4)[0], torch.full((3,), 1 / 3), atol=1e-4, rtol=0)
-
-
-@deterministic
-@given(seeds, st.floats(0.05, 0.95))
-def test_top_p_is_transformers(seed, p):
-    logits = 2 * torch.randn(1, 40, generator=torch.Generator().manual_seed(seed))
-    theirs = TopPLogitsWarper(p)(None, logits).softmax(-1)[0]
-    torch.testing.assert_close(o.top_p(logits.softmax(-1)[0], p), theirs)
-
-
-def test_top_p_by_hand():
-    probabilities = torch.tensor([0.1, 0.6, 0.3])
-    torch.testing.assert_close(o.top_p(probabilities, 0.5), torch.tensor([0.0, 1.0, 0.0]))
-    torch.testing.assert_close(o.top_p(probabilities, 0.7), torch.tensor([0.0, 2 / 3, 1 / 3]))
-    torch.testing.assert_close(o.top_p(probabilities, 1.0), probabilities)
-
-
-def test_cosine_similarity_is_scikit_learns():
-    a, b = torch.randn(2, 6, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(o.cosine_similarity(a, 3 * b), torch.tensor(sklearn_cosine(a, b).diagonal().copy()))
-    torch.testing.assert_close(o.cosine_similarity(a, -2 * a), -torch.ones(6, dtype=torch.float64))
 
 
 # --- Policy gradient and PPO --------------------------------------------------

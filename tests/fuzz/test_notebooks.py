@@ -7,7 +7,7 @@ import json
 from hypothesis import strategies as st
 
 from helpers.classroom import workspace
-from helpers.classroom.grading import STATUSES, Grade, _verdict, exercise_cells, grade, summary, write_csv
+from helpers.classroom.grading import STATUSES, Grade, _logged, exercise_cells, grade, summary, write_csv
 from helpers.classroom.notebooks import normalized_text, read
 from helpers.exercises import EXERCISES
 from helpers.files import LabError
@@ -109,10 +109,10 @@ VERDICT = {"name": FIRST, "status": "right", "message": "", "misconception": Non
 
 @inputs(900, line=changed(VERDICT).map(as_json) | changed_bytes(as_json(VERDICT)) | st.binary(max_size=30))
 def test_lines_of_a_log_that_anyone_can_write(tmp_path, line):
-    row = _verdict(line)
-    if row is not None:
-        made = Grade("ann", "a.ipynb", "01", row["name"], row["status"], row["misconception"] or "", row["message"])
-        table(tmp_path, [made])
+    logged = _logged(line)
+    if logged is not None:
+        name, found = logged
+        table(tmp_path, [Grade("ann", "a.ipynb", "01", name, found.result, found.misconception, found.message)])
 
 
 statuses, names = st.sampled_from([*STATUSES, "absent", "broken"]), st.sampled_from([FIRST, SECOND, ""])

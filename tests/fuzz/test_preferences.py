@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from helpers.files import LabError
+from helpers.files import SPLITS, LabError
 from helpers.preferences import (
-    SPLITS,
     Preference,
     Turn,
     load_preferences,
@@ -25,7 +24,7 @@ from helpers.preferences import (
 )
 from helpers.preferences.schemas import FIELDS
 
-from ..preferences import test_schemas as schemas
+from ..support import preferences as schemas
 from .harness import any_text, as_json, as_jsonl, changed, changed_bytes, ends_well, inputs, odd_texts, odd_values
 
 OWN = {

@@ -6,9 +6,9 @@ import warnings
 from hypothesis import strategies as st
 
 from helpers.files import LabError
-from helpers.models.language_models import _folder, _last_part
+from helpers.models.language_model_loading import _folder, _last_part
 from helpers.models.prompt_formats import FORMATS, Ask
-from helpers.prompting import grid
+from helpers.prompting import answer_cache
 from helpers.prompting.answer_rules import RULES
 from helpers.prompting.prompt_set import PromptItem, compared_pairs, decision, read_prompt_set, score
 from helpers.prompting.templates import TEMPLATES, Template, fill
@@ -108,7 +108,7 @@ ANSWERS = ["yes", "no"]
 CELL = {
     "cell": {"model": "m", "technique": "t", "task": "k", "seed": 0},
     "key": KEY,
-    "sha256": grid._sha256(ANSWERS),
+    "sha256": answer_cache.sha256_of(ANSWERS),
     "answers": ANSWERS,
 }
 
@@ -116,7 +116,7 @@ CELL = {
 def with_its_hash(cell):
     """So that only the form of the answers can be wrong."""
     try:
-        return cell | {"sha256": grid._sha256(cell["answers"])}
+        return cell | {"sha256": answer_cache.sha256_of(cell["answers"])}
     except (TypeError, KeyError, ValueError):
         return cell
 
@@ -132,7 +132,7 @@ def test_files_of_the_cache(tmp_path, content):
     path.write_bytes(content)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = grid._read(path, 2)
+        found = answer_cache.read_cell(path, 2)
     assert found is None or (len(found) == 2 and all(isinstance(answer, str) for answer in found))
     assert (found is None) == bool(told) and all(str(path) in str(warning.message) for warning in told)
 
@@ -145,7 +145,7 @@ def test_files_of_the_cache(tmp_path, content):
 def test_shipped_answers(tmp_path, rows, tail):
     path = tmp_path / "answers.jsonl"
     path.write_bytes(as_jsonl(rows) + tail)
-    found = ends_well(lambda: grid.read_shipped(path), str(path))
+    found = ends_well(lambda: answer_cache.read_shipped(path), str(path))
     if not isinstance(found, LabError):
         json.dumps(found).encode()
         assert all(isinstance(answer, str) for answers in found.values() for answer in answers)
@@ -163,9 +163,9 @@ def test_cells_that_are_to_be_shipped(tmp_path_factory, rows, cached):
     (cache / f"{KEY}.json").write_bytes(cached)
     if rows:
         path.write_bytes(as_jsonl(rows))
-    done = ends_well(lambda: grid.write_shipped(cache, path), str(path), str(cache), folder=folder)
+    done = ends_well(lambda: answer_cache.write_shipped(cache, path), str(path), str(cache), folder=folder)
     if not isinstance(done, LabError):
-        assert not rows or KEY in grid.read_shipped(path) or CELL not in rows
+        assert not rows or KEY in answer_cache.read_shipped(path) or CELL not in rows
 
 
 # --- Models -------------------------------------------------------------------
@@ -173,8 +173,8 @@ def test_cells_that_are_to_be_shipped(tmp_path_factory, rows, cached):
 
 @inputs(300, source=odd_texts, prefix=st.sampled_from(["", "data/models/", "./", "~", "/", "tiny-gpt2/", "C:\\"]))
 def test_names_of_models(monkeypatch, source, prefix):
-    monkeypatch.setattr("helpers.models.language_models.size_on_hub", lambda source: 0)
-    monkeypatch.setattr("helpers.models.language_models.download", refuse)
+    monkeypatch.setattr("helpers.models.language_model_loading.size_on_hub", lambda source: 0)
+    monkeypatch.setattr("helpers.models.language_model_loading.download", refuse)
     ends_well(
         lambda: (_last_part(prefix + source), _folder(prefix + source)), "no such folder", "no network", "no such user"
     )

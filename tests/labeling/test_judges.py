@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from helpers.files import LabError
-from helpers.labeling.judges import chat_judge, longer_judge, reading_judge, relabel
+from helpers.labeling.judges import chat_judge, longer_judge, reading_judge, relabel, score_judge
 from helpers.models.profiles import get_profile
 from helpers.models.shared_base import SharedBase
 from helpers.preferences import load_preferences
@@ -73,3 +74,9 @@ def test_relabeled_pairs_are_as_the_judge_sees_them():
         kept = row.chosen == pair.chosen
         assert {row.chosen, row.rejected} == {pair.chosen, pair.rejected} and row.annotator == "short"
         assert row.source == (pair.source if kept else ">".join(reversed(pair.source.split(">"))))
+
+
+def test_a_score_judge_is_as_sure_as_bradley_terry_and_knows_rounding():
+    judge = score_judge(lambda prompts, texts: np.array([float(t) for t in texts]))
+    sure = judge(["p"] * 3, ["2.0", "0.30000000000000004", "0"], ["0.5", "0.3", "9"])
+    assert sure == pytest.approx([expit(1.5), 0.5, expit(-9)]) and sure[1] == 0.5

@@ -4,8 +4,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -15,6 +13,8 @@ from helpers import files
 from helpers.files import LabError
 from helpers.labeling.store import APPLICATION, AlreadyAnswered, Label, LabelStore, TextRating, pair_digest
 from helpers.preferences import Pair
+
+from ..support.label_writers import check_integrity, go, writer
 
 PAIRS = [Pair(f"p{i}", f"POST: {i}\n\nTL;DR:", f" one {i}", f" two {i}", "sft>base") for i in range(100)]
 LABEL = Label(PAIRS[0], "ann", "s1", left="b", choice="a", strength=3, seconds=1.5)
@@ -208,41 +208,6 @@ def test_the_schema_is_what_it_was(store):
 
 
 # ------------------------------------------------------------------------------------------- other processes
-
-WRITER = """
-import sys
-from helpers.labeling.store import Label, LabelStore
-from helpers.preferences import Pair
-
-path, annotator, first, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-store = LabelStore(path, timeout=60)
-print("ready", flush=True)
-sys.stdin.readline()
-for i in range(first, first + n):
-    pair = Pair(f"p{i}", f"POST: {i}", f" one {i}", f" two {i}", "test")
-    print(store.add(Label(pair, annotator, annotator, "a", "b", 1)).number, flush=True)
-"""
-
-
-def writer(path, annotator: str, first: int = 0, n: int = 1_000_000) -> subprocess.Popen:
-    """A process that labels one pair after another and prints the number of each label that was acknowledged."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), annotator, str(first), str(n)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=files.ROOT,
-    )  # fmt: skip
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def go(process: subprocess.Popen) -> None:
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def check_integrity(path) -> None:
-    with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    db.close()
 
 
 def test_no_acknowledged_label_is_lost_to_a_kill(store):

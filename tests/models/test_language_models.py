@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
 import torch
-from huggingface_hub import errors as hub_errors
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, T5Config, T5ForConditionalGeneration
+from tokenizers import Tokenizer
 
-from helpers import files
 from helpers.files import LabError
-from helpers.models import language_models, loading
-from helpers.models.language_models import LanguageModel, RoleModel, load_language_model, load_models
+from helpers.models.language_model_loading import load_language_model
+from helpers.models.language_models import LanguageModel, RoleModel
 from helpers.models.prompt_formats import Ask, flan, llama2_chat, plain
 from helpers.models.shared_base import BASE, POLICY, REFERENCE
 
-from ..support.tiny import WORDS, make_llama2_checkpoint
+from ..support.checkpoints import write_json
+from ..support.tiny import WORDS
 
 PROMPTS = [f"Post: {' '.join(WORDS[i : i + 1 + i])}" for i in range(5)]
 ASK = Ask(
@@ -33,130 +25,13 @@ ASK = Ask(
     (("Post: a job\n", "work"),),
     "You are a vet.",
 )
-LLAMA2_TEMPLATE = (
-    "{{ bos_token }}[INST] {% if messages[0]['role'] == 'system' %}<<SYS>>{{ messages[0]['content'] }}<</SYS>>"
-    "{% endif %}{{ messages[-1]['content'] }} [/INST]"
-)
-TURNS_TEMPLATE = (
-    "{{ bos_token }}{% for turn in messages %}"
-    "{% if turn['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-    "{{ turn['role'] }}: {{ turn['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
-)
-TEXTS = [f"{word} {word}" for word in [*WORDS, "Post:", "Topic:", "TL;DR:"]]
-
-# ---------------------------------------------------------------------------------- small random checkpoints
-
-
-def write_json(path: Path, **values) -> None:
-    before = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(before | values))
-
-
-def make_gpt2(folder: Path) -> Path:
-    """The files of gpt2 on the Hub: weights without the head and without a prefix, one token for begin and end."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    special = ["<|endoftext|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=330, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    torch.manual_seed(1)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=tokenizer.get_vocab_size(),
-            n_embd=32,
-            n_layer=2,
-            n_head=2,
-            n_positions=96,
-            bos_token_id=0,
-            eos_token_id=0,
-            initializer_range=0.3,
-        )
-    )
-    model.transformer.half().save_pretrained(folder)
-    write_json(folder / "config.json", architectures=["GPT2LMHeadModel"])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    tokenizer.model.save(str(folder))
-    write_json(folder / "tokenizer_config.json", model_max_length=96)
-    return folder
-
-
-def make_t5(folder: Path, sharded: bool = False, **config) -> Path:
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
-    special = ["<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=90, special_tokens=special, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    torch.manual_seed(2)
-    small = {
-        "vocab_size": tokenizer.get_vocab_size(),
-        "d_model": 32,
-        "d_kv": 16,
-        "d_ff": 64,
-        "num_layers": 2,
-        "num_heads": 2,
-    }
-    model = T5ForConditionalGeneration(T5Config(**small, decoder_start_token_id=0, initializer_factor=2.0, **config))
-    with torch.no_grad():
-        for table in (model.shared, model.lm_head):
-            table.weight[:3] = 0  # or special tokens would follow one another
-    model.save_pretrained(folder, max_shard_size="60KB" if sharded else "1GB")
-    tokenizer.save(str(folder / "tokenizer.json"))
-    named = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-    write_json(folder / "tokenizer_config.json", tokenizer_class="T5Tokenizer", extra_ids=0, **named)
-    return folder
-
-
-def make_llama(folder: Path, template: str | None = None) -> Path:
-    """Llama 2's files (in shards, no padding token, sampling settings of its own), with a chat template if given."""
-    make_llama2_checkpoint(folder)
-    for shard in folder.glob("model-*.safetensors"):
-        weights = {name: w * 12 if "self_attn" in name else w for name, w in load_file(shard).items()}
-        if (head := weights.get("lm_head.weight")) is not None:  # mostly words, some bytes, nothing without a name
-            head[:259] *= 0.6
-            head[340:] = 0
-        save_file(weights, shard, {"format": "pt"})
-    if template:
-        write_json(folder / "tokenizer_config.json", chat_template=template)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("models")
-    return {
-        "gpt2": make_gpt2(root / "gpt2"),
-        "t5": make_t5(root / "t5"),
-        "flan": make_t5(root / "flan-t5", sharded=True, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
-        "llama": make_llama(root / "llama"),
-        "chat": make_llama(root / "chat", LLAMA2_TEMPLATE),
-        "turns": make_llama(root / "turns", TURNS_TEMPLATE),
-    }
-
 
 KINDS = ("gpt2", "t5", "flan", "llama")
-
-
-@pytest.fixture(scope="module")
-def loaded(folders) -> dict[str, LanguageModel]:
-    return {name: load_language_model(folder) for name, folder in folders.items()}
 
 
 @pytest.fixture(params=KINDS)
 def model(request, loaded) -> LanguageModel:
     return loaded[request.param]
-
-
-@pytest.fixture
-def copy(folders, tmp_path):
-    return lambda name: shutil.copytree(folders[name], tmp_path / name)
 
 
 @torch.no_grad()
@@ -385,23 +260,6 @@ def test_every_model_is_asked_in_its_own_form(loaded):
     assert turns.startswith("<s>user: You are a vet.\n\nName the topic.") and turns.endswith("</s>\nassistant:")
 
 
-def test_where_the_form_comes_from(copy, folders, tmp_path):
-    t5 = copy("t5")
-    write_json(t5 / "config.json", prompt_format="flan")
-    assert load_language_model(t5).format == "flan"
-    assert load_language_model(t5, format="plain").format == "plain"
-    flan_t5 = copy("flan")
-    write_json(flan_t5 / "config.json", prompt_format="plain")
-    assert load_language_model(flan_t5).format == "plain"
-    write_json(t5 / "config.json", prompt_format=None, _name_or_path="google/flan-t5-small")
-    assert load_language_model(t5).format == "flan"
-    named = shutil.copytree(folders["llama"], tmp_path / "Llama-2-7b-chat-hf")
-    assert load_language_model(named).format == "llama2-chat"
-    for wrong in ("alpaca", "chat-template", "gaps"):  # this one has neither a template nor sentinels
-        with pytest.raises(LabError, match=f"no prompt format '{wrong}' .* plain, flan, llama2-chat$"):
-            load_language_model(t5, format=wrong)
-
-
 def test_special_tokens(loaded):
     text = "a </s> <s> <|endoftext|> <pad> dog"
     for name, begin, end in [("gpt2", [], []), ("t5", [], [1]), ("llama", [1], []), ("chat", [1], [])]:
@@ -470,227 +328,6 @@ def test_empty_prompts_and_one_prompt_in_place_of_a_list(model):
             model.next_tokens(empty)
     with pytest.raises(LabError, match="a list of prompts"):
         model.complete("a dog")
-
-
-# -------------------------------------------------------------------------------------------------- loading
-
-
-def test_weights_are_what_the_checkpoint_holds(folders, loaded):
-    for name in KINDS:
-        model = loaded[name]._model
-        stored = {}
-        for path in folders[name].glob("model*.safetensors"):
-            stored |= load_file(path)
-        prefix = "transformer." if name == "gpt2" else ""
-        state = model.state_dict()
-        for key, value in stored.items():
-            assert torch.equal(state[prefix + key], value.float())
-        assert {p.dtype for p in model.parameters()} == {torch.float32}
-        assert not model.training and not any(p.requires_grad for p in model.parameters())
-    assert len(list(folders["flan"].glob("model-*-of-*.safetensors"))) > 1
-
-
-def test_names(folders):
-    assert load_language_model(folders["gpt2"]).name == "gpt2"
-    assert load_language_model(folders["gpt2"], name="small").name == "small"
-
-
-def test_a_name_in_data_models_comes_first(folders, tmp_path, monkeypatch):
-    shutil.copytree(folders["t5"], tmp_path / "data" / "models" / "ours")
-    monkeypatch.setenv("RLHF_DATA", str(tmp_path / "data"))
-    for source in ("ours", "data/models/ours"):
-        model = load_language_model(source)
-        assert (model.name, model.kind) == ("ours", "seq2seq")
-
-
-@pytest.mark.parametrize("folder", sorted((files.data() / "models").glob("[!.]*")), ids=lambda path: path.name)
-def test_the_labs_own_models(folder):
-    model = load_language_model(folder.name)
-    assert model.format == {"tiny-t5": "gaps", "tiny-flan-t5": "flan"}.get(folder.name, "plain")
-    assert model.complete(["My cat"], max_new_tokens=3, do_sample=False) == [
-        "".join(model.stream("My cat", max_new_tokens=3, do_sample=False))
-    ]
-
-
-def only_pickled(folder):
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-def drop_weight(folder):
-    weights = load_file(folder / "model.safetensors")
-    weights.pop("h.1.mlp.c_fc.weight")
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def reshape_weight(folder):
-    weights = load_file(folder / "model.safetensors")
-    save_file(weights | {"h.1.mlp.c_fc.weight": torch.zeros(3, 3)}, folder / "model.safetensors", {"format": "pt"})
-
-
-def grow_tokenizer(folder):
-    tokens = json.loads((folder / "tokenizer.json").read_text())
-    vocabulary = tokens["model"]["vocab"]
-    vocabulary |= {f"new{i}": len(vocabulary) + i for i in range(9)}
-    (folder / "tokenizer.json").write_text(json.dumps(tokens))
-
-
-def only_an_adapter(folder):
-    (folder / "config.json").rename(folder / "adapter_config.json")
-
-
-def edit(name, **values):
-    return lambda folder: write_json(folder / name, **values)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda folder: (folder / "config.json").unlink(), "not a whole checkpoint: config.json is missing$"),
-        (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json is missing"),
-        (only_an_adapter, "config.json is missing; it is an adapter: load it onto its base"),
-        (only_pickled, "pytorch_model.bin: pickled weights can run code .* get the checkpoint as safetensors"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "cut short or not safetensors"),
-        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot read the tokenizer .* download it again"),
-        (drop_weight, "1 weights .* missing or of another shape, such as transformer.h.1.mlp.c_fc.weight"),
-        (reshape_weight, "1 weights .* missing or of another shape, such as transformer.h.1.mlp.c_fc.weight"),
-        (grow_tokenizer, "the tokenizer knows .* tokens and the model .* download both again"),
-        (edit("config.json", n_head=5), "cannot load the model .* download it again"),
-        (edit("config.json", model_type="no-such-type"), "cannot load the model"),
-        (edit("config.json", architectures=["GPT2Model"]), "not a language model .* architecture is GPT2Model"),
-        (edit("config.json", architectures=None), "not a language model .* architecture is none"),
-        (
-            edit("config.json", architectures=["EvilForCausalLM"], auto_map={"AutoModelForCausalLM": "evil.Evil"}),
-            "Evil",
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_checkpoint_is_one_message(copy, damage, message):
-    folder = copy("gpt2")
-    (folder / "evil.py").write_text("raise SystemExit('code of a checkpoint was run')")
-    damage(folder)
-    with pytest.raises(LabError, match=message):
-        load_language_model(folder)
-
-
-def test_a_model_of_another_kind(folders, tmp_path):
-    with pytest.raises(LabError, match="is a seq2seq model and a causal one is needed here: take one such as 'gpt2'"):
-        load_language_model(folders["t5"], kind="causal")
-    with pytest.raises(LabError, match="is a causal model and a seq2seq one is needed"):
-        load_language_model(folders["gpt2"], kind="seq2seq")
-    assert load_language_model(folders["t5"], kind="seq2seq").kind == "seq2seq"
-    bert = shutil.copytree(folders["gpt2"], tmp_path / "bert")
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=330, **sizes)).save_pretrained(bert)
-    with pytest.raises(LabError, match="bert is not a language model .* architecture is BertModel"):
-        load_language_model(bert)
-
-
-def test_large_models_need_a_gpu(folders, monkeypatch):
-    monkeypatch.setattr(language_models, "CPU_LIMIT", 1000)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(LabError, match="GiB of weights, and above .* needs an NVIDIA GPU, .* 'gpt2'"):
-        load_language_model(folders["gpt2"])
-    asked = []
-
-    def hub(base, allow_patterns, dry_run=False):
-        asked.append(dry_run)
-        return [SimpleNamespace(filename=f"model-{i}-of-2.safetensors", file_size=600) for i in (1, 2)]
-
-    monkeypatch.setattr(loading, "snapshot_download", hub)
-    with pytest.raises(LabError, match="gpt2-xl has .* needs an NVIDIA GPU"):
-        load_language_model("openai-community/gpt2-xl")
-    assert asked == [True]  # before any download
-
-
-class Response:
-    headers, status_code, request = {}, 401, None
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (hub_errors.GatedRepoError("no", response=Response()), "is gated: accept its license at https"),
-        (hub_errors.RepositoryNotFoundError("no", response=Response()), "was not found at https"),
-        (
-            hub_errors.LocalEntryNotFoundError("no"),
-            r"could not be downloaded \(LocalEntryNotFoundError\).*a folder with",
-        ),
-        (hub_errors.OfflineModeIsEnabled("no"), "with HF_HUB_OFFLINE unset .accept the license"),
-        (RuntimeError("a proxy"), r"could not be downloaded \(RuntimeError\)"),
-    ],
-)
-def test_a_model_that_cannot_be_had(monkeypatch, error, message):
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(loading, "snapshot_download", fail)
-    with pytest.raises(LabError, match=f"{message}.* Without any download there are .*'tiny-llama2'"):
-        load_language_model("meta-llama/Llama-2-7b-chat-hf")
-
-
-@pytest.mark.parametrize("source", ["no/such/folder", "data/models/none", "", "a b", "../gpt2x"])
-def test_no_such_folder(source):
-    with pytest.raises(LabError, match="no such folder, and not the id of a model"):
-        load_language_model(source)
-
-
-def test_a_download_takes_neither_code_nor_pickles(monkeypatch, folders):
-    def hub(base, allow_patterns, dry_run=False):
-        assert base == "google/flan-t5-small"
-        assert not any(pattern.endswith((".py", ".bin", "*")) for pattern in allow_patterns)
-        return [] if dry_run else str(folders["t5"])
-
-    monkeypatch.setattr(loading, "snapshot_download", hub)
-    model = load_language_model("google/flan-t5-small")
-    assert (model.name, model.format) == ("flan-t5-small", "flan")
-
-
-def test_the_models_that_could_be_had(folders, tmp_path):
-    models, problems = load_models([folders["gpt2"], str(folders["t5"]), tmp_path])
-    assert [model.name for model in models.values()] == list(models) == ["gpt2", "t5"]
-    assert list(problems) == [tmp_path.name] and "not a whole checkpoint" in problems[tmp_path.name]
-    models, problems = load_models({"base": folders["gpt2"], "none": "no/such/folder"})
-    assert models["base"].name == "base" and "no such folder" in problems["none"]
-
-
-# ------------------------------------------------------------------------------------------------- identity
-
-
-def test_a_fingerprint_is_of_all_that_decides_completions(copy, folders):
-    folder = copy("gpt2")
-
-    def seen():
-        return load_language_model(folder).fingerprint
-
-    before = seen()
-    assert before == load_language_model(folders["gpt2"]).fingerprint and len(before) == 64
-    (folder / "README.md").write_text("nothing")
-    os.utime(folder / "model.safetensors", (1, 1))
-    assert seen() == before
-    prints = [before]
-    for change in (
-        edit("tokenizer_config.json", model_max_length=50),
-        edit("config.json", layer_norm_epsilon=0.1),
-        lambda f: save_file(
-            {k: v * 1.01 for k, v in load_file(f / "model.safetensors").items()},
-            f / "model.safetensors",
-            {"format": "pt"},
-        ),
-    ):
-        change(folder)
-        prints.append(seen())
-    assert len(set(prints)) == 4
-
-
-def test_large_files_count_by_size_and_time(copy, monkeypatch):
-    folder = copy("gpt2")
-    monkeypatch.setattr(language_models, "SMALL", 10_000)
-    read = []
-    monkeypatch.setattr(language_models, "sha256", lambda path: read.append(path.name) or "0")
-    before = language_models._files_hash(folder)
-    assert "config.json" in read and "model.safetensors" not in read
-    os.utime(folder / "model.safetensors", (1, 1))
-    assert language_models._files_hash(folder) != before
 
 
 # ---------------------------------------------------------------------------------------------------- roles

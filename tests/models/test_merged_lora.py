@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.models import merged_lora
 from helpers.models.loading import load_base, lora_config
-from helpers.models.merged_lora import MergedLinear4bit, multiply_merged
+from helpers.models.merged_lora import MergedForward, multiply_merged
 
 IDS = torch.arange(3, 63).reshape(4, 15)
 
@@ -33,8 +33,8 @@ def replace_fields(config: LoraConfig, **changes) -> LoraConfig:
     return config
 
 
-def fast(model: nn.Module) -> list[MergedLinear4bit]:
-    return [layer for layer in model.modules() if isinstance(layer, MergedLinear4bit)]
+def fast(model: nn.Module) -> list[nn.Module]:
+    return [layer for layer in model.modules() if isinstance(layer.forward, MergedForward)]
 
 
 @pytest.fixture

@@ -15,19 +15,20 @@ from helpers.formulas.lora import mixed_update
 from helpers.models.loading import load_base, load_tokenizer
 from helpers.models.shared_base import BASE, POLICY, REFERENCE, REWARD, SharedBase
 from helpers.runs.artifacts import check_adapter
-from helpers.training.reward_model import load_reward_model, score_texts
+from helpers.training.reward_model import score_texts
 
-from ..support.shared_base import COMPLETIONS, PROMPTS, changed, folder_files, padded, weights
+from ..support.shared_base import (
+    COMPLETIONS,
+    PROMPTS,
+    changed,
+    folder_files,
+    load_trained_reward_model,
+    logprobs,
+    padded,
+    weights,
+)
 
 ROLES = (BASE, REFERENCE, POLICY, REWARD)
-
-
-@torch.no_grad()
-def logprobs(shared, role, left=0, right=0):
-    """Log-probabilities of the test's responses, (8, longest), 0 at padding."""
-    prompts, responses, mask = padded(shared, left, right)
-    result = shared.response_logprobs(prompts, responses, role) * mask
-    return result[:, : result.shape[1] - right]
 
 
 def move_policy(shared, seed=3):
@@ -148,8 +149,8 @@ def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(profile, adap
 
 
 def test_the_reward_is_the_reward_models_own_score(profile, adapters, shared):
-    model, normalization = load_reward_model(profile, adapters.reward)
-    expected = normalization(score_texts(profile, model, load_tokenizer(profile), PROMPTS, COMPLETIONS))
+    model, scale = load_trained_reward_model(profile, adapters.reward)
+    expected = scale(score_texts(profile, model, load_tokenizer(profile), PROMPTS, COMPLETIONS))
     ours = shared.reward(PROMPTS, COMPLETIONS)
     assert ours.dtype == torch.float32 and ours.shape == (len(PROMPTS),)
     torch.testing.assert_close(ours.double(), torch.tensor(expected), atol=1e-5, rtol=1e-4)

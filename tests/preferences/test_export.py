@@ -11,16 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.files import LabError
-from helpers.preferences import (
-    SPLITS,
-    Preference,
-    Turn,
-    load_preferences,
-    to_dataset,
-    write_hub_folder,
-    write_preferences,
-)
+from helpers.files import SPLITS, LabError
+from helpers.preferences import Preference, Turn, load_preferences, to_dataset, write_hub_folder, write_preferences
 from helpers.preferences.conversations import text_of, turns_of
 
 text = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)

@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 
 from helpers import files
-from helpers.preferences import Preference, check_preferences
+from helpers.preferences import Preference, check_unique_ids
 
 FIELDS = ["id", "prompt", "completion_a", "completion_b", "source"]
 PROMPT = re.compile(r"SUBREDDIT: r/\w+\n\nTITLE: (?P<title>[^\n]+)\n\nPOST: (?P<post>\S.*\S)\n\nTL;DR:", re.DOTALL)
@@ -93,4 +93,4 @@ def test_every_pair_can_become_a_preference_either_way(rows):
                     row["prompt"], chosen, rejected, f"{row['id']}-{len(pairs)}", row["source"], "reader", 3, "train"
                 )
             )
-    check_preferences(pairs)
+    check_unique_ids(pairs)

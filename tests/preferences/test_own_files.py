@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.files import LabError
+from helpers.files import SPLITS, LabError
 from helpers.preferences import (
-    SPLITS,
     Demonstration,
     Preference,
     Prompt,
     Rating,
-    check_preferences,
     load_preferences,
     read_demonstrations,
     read_preferences,
@@ -53,13 +51,6 @@ def message(read, *arguments, **keywords) -> str:
         read(*arguments, **keywords)
     assert error.value.__suppress_context__ or error.value.__context__ is None, "more than one error is shown"
     return str(error.value)
-
-
-class Words:
-    """A tokenizer of words."""
-
-    def __call__(self, texts):
-        return {"input_ids": [text.split() for text in texts]}
 
 
 # ------------------------------------------------------------------------------------------- good files
@@ -232,19 +223,6 @@ def test_an_id_used_twice(path):
     assert message(read_preferences, path) == (
         f"{path}:3: field \"id\": 'p1' is used twice (first at {path}:1); give each row an id of its own"
     )
-
-
-def test_a_prompt_longer_than_the_context(path):
-    write(path, GOOD, GOOD | {"id": "p2", "prompt": "word " * 30})
-    rows = read_preferences(path)
-    check_preferences(rows, tokenizer=Words(), max_prompt_tokens=30)
-    check_preferences([], tokenizer=Words(), max_prompt_tokens=30)
-    found = message(check_preferences, rows, tokenizer=Words(), max_prompt_tokens=29)
-    assert found.startswith(
-        f'{path}:2: field "prompt" has 30 tokens, and the limit is 29; shorten it or remove the row'
-    )
-    with pytest.raises(ValueError, match="together"):
-        check_preferences(rows, max_prompt_tokens=29)
 
 
 @pytest.mark.parametrize("load", [load_preferences, read_prompts])

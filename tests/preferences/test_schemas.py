@@ -9,79 +9,11 @@ from hypothesis import strategies as st
 from helpers.files import LabError
 from helpers.preferences import Turn
 from helpers.preferences.conversations import text_of, turns_of
+from helpers.preferences.conversion import has_equal_scores, our_split, preference_of
 from helpers.preferences.reading import LeftOut, Tie
-from helpers.preferences.schemas import guess_schema, has_equal_scores, our_split, preference_of, unused_columns
+from helpers.preferences.schemas import guess_schema, unused_columns
 
-
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def assistant(text):
-    return {"role": "assistant", "content": text}
-
-
-HH = {
-    "chosen": "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: A joke?\n\nAssistant: Knock, knock.",
-    "rejected": "\n\nHuman: Hi\n\nAssistant: Hello.\n\nHuman: A joke?\n\nAssistant: No.",
-}
-TLDR = {"prompt": "SUBREDDIT: r/dogs\n\nTITLE: t\n\nPOST: p\n\nTL;DR:", "chosen": " Good.", "rejected": " Bad."}
-ULTRA = {
-    "prompt": "Why?",
-    "prompt_id": "a1",
-    "chosen": [user("Why?"), assistant("Because.")],
-    "rejected": [user("Why?"), assistant("No idea.")],
-    "messages": [user("Why?"), assistant("Because.")],
-    "score_chosen": 8.0,
-    "score_rejected": 3.5,
-}
-HELPSTEER2 = {
-    "split": "validation",
-    "prompt": "Name a fruit.",
-    "response_1": "Apple.",
-    "response_2": "A pear, for one.",
-    "preference_strength": 2,
-    "preference_statement": "Longer.",
-    "preference_elaboration": "",
-}
-HELPSTEER3 = {
-    "domain": "code",
-    "language": "python",
-    "context": [user("Sum?"), assistant("Of what?"), user("1 and 2.")],
-    "response1": "3",
-    "response2": "12",
-    "overall_preference": -3,
-    "individual_preference": [],
-}
-PKU = {
-    "prompt": "How?",
-    "response_0": "Like this.",
-    "response_1": "I would not.",
-    "response_0_source": "Alpaca-7B",
-    "response_1_source": "Alpaca2-7B",
-    "better_response_id": 0,
-    "safer_response_id": 1,
-    "is_response_0_safe": False,
-    "is_response_1_safe": True,
-}
-OPENAI = {
-    "info": {"id": "t3_x", "post": "My dog pulls.", "title": "Walks", "subreddit": "dogs", "article": None},
-    "summaries": [{"text": " Dog pulls.", "policy": "sup2", "note": "ok"}, {"text": " Dogs.", "policy": "ref"}],
-    "choice": 1,
-    "worker": "w7",
-    "batch": "batch3",
-    "split": "valid1",
-    "extra": {"confidence": 8},
-}
-ARENA = {
-    "question_id": "q9",
-    "model_a": "vicuna",
-    "model_b": "koala",
-    "winner": "model_b",
-    "judge": "arena_user_1",
-    "conversation_a": [user("Hi"), assistant("Hello.")],
-    "conversation_b": [user("Hi"), assistant("Hey!")],
-}
+from ..support.preferences import ARENA, HELPSTEER2, HELPSTEER3, HH, OPENAI, PKU, TLDR, ULTRA, assistant, user
 
 # name, record, (prompt, chosen, rejected), other fields of the row
 CASES = [

@@ -10,9 +10,9 @@ import pytest
 from helpers import files
 from helpers.files import LabError
 from helpers.preferences import Preference, Reading, load_preferences, read_pairs, stream_preferences
-from helpers.preferences.sets import _Seen
+from helpers.preferences.sets import _Digests
 
-from .test_schemas import ARENA, HELPSTEER2, OPENAI, TLDR, ULTRA
+from ..support.preferences import ARENA, HELPSTEER2, OPENAI, TLDR, ULTRA
 
 REAL = files.ROOT.parent / "shared" / "data" / "hh-rlhf-harmless-base" / "test.jsonl.gz"
 
@@ -166,10 +166,10 @@ def test_pairs_to_label_come_from_any_set(path):
     assert (pair.completion_a, pair.completion_b) == (" Good.", " Bad.")
 
 
-def test_what_was_seen_is_bounded(monkeypatch):
-    monkeypatch.setattr("helpers.preferences.sets.MAX_SEEN", 3)
-    seen = _Seen()
-    assert [seen.again(i) for i in (1, 2, 1, 3, 4, 4, 2)] == [False, False, True, False, False, False, True]
+def test_the_digests_kept_are_bounded(monkeypatch):
+    monkeypatch.setattr("helpers.preferences.sets.MAX_DIGESTS", 3)
+    digests = _Digests()
+    assert [digests.repeats(i) for i in (1, 2, 1, 3, 4, 4, 2)] == [False, False, True, False, False, False, True]
 
 
 # --- What is shown ------------------------------------------------------------

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from helpers import files
 from helpers.files import LabError
-from helpers.preferences import Reading, load_preferences, sources, stream_preferences
+from helpers.preferences import Reading, load_preferences, record_files, stream_preferences
 
 RECORDS = [{"prompt": f"Q{i}", "chosen": f'good {i}, "he" said\r\n– é', "rejected": f"bad {i}"} for i in range(5)]
 
@@ -203,9 +203,9 @@ def test_text_in_parquet_that_is_not_utf8_costs_one_row(tmp_path):
 
 
 def test_lines_and_files_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_LINE", 2000)
-    monkeypatch.setattr(sources, "MAX_JSON", 3000)
-    monkeypatch.setattr(sources, "MAX_PARQUET", 1000)
+    monkeypatch.setattr(record_files, "MAX_LINE", 2000)
+    monkeypatch.setattr(record_files, "MAX_JSON", 3000)
+    monkeypatch.setattr(record_files, "MAX_PARQUET", 1000)
     long = [*RECORDS, RECORDS[0] | {"chosen": "x" * 4000}]
     for name in ("a.jsonl", "a.jsonl.gz", "lines.json"):
         path = write(tmp_path / name, long)
@@ -223,7 +223,7 @@ def test_lines_and_files_are_bounded(tmp_path, monkeypatch):
 
 def test_a_gzip_bomb_is_stopped_at_the_bound(tmp_path):
     path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(b" " * (sources.MAX_LINE + 2**20), 1))
+    path.write_bytes(gzip.compress(b" " * (record_files.MAX_LINE + 2**20), 1))
     assert message(path).startswith(f"{path}:1: the line is longer than 32 MiB")
 
 

@@ -24,7 +24,7 @@ def combination(prompt: str) -> tuple:
 
 
 def test_sizes(pairs):
-    counts = {split: sum(pair.split == split for pair in pairs) for split in collection.SPLITS}
+    counts = {split: sum(pair.split == split for pair in pairs) for split in files.SPLITS}
     assert counts == {"train": 8000, "validation": 1000, "test": 1000}
     assert len(read_prompts("train")) == 2000
     assert len(read_prompts("heldout")) == 512
@@ -33,7 +33,7 @@ def test_sizes(pairs):
 
 
 def test_prompts_of_different_sets_are_disjoint(pairs):
-    sets = [{pair.prompt for pair in pairs if pair.split == split} for split in collection.SPLITS]
+    sets = [{pair.prompt for pair in pairs if pair.split == split} for split in files.SPLITS]
     sets += [{row.prompt for row in rows} for rows in (read_demonstrations(), read_prompts("train"))]
     sets += [{row.prompt for row in read_prompts("heldout")}]
     assert len(set().union(*sets)) == sum(map(len, sets))

@@ -1,6 +1,5 @@
 """The grid: a cell is asked once, whatever ends the run; and the table says no more than its answers allow."""
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -17,49 +16,13 @@ from hypothesis import strategies as st
 from helpers import files
 from helpers.files import ROOT, LabError
 from helpers.formulas.statistics import accuracy_interval, paired_difference
-from helpers.models.prompt_formats import Ask, flan, llama2_chat, plain
+from helpers.models.prompt_formats import Ask, flan, llama2_chat
 from helpers.prompting import grid
-from helpers.prompting.grid import COLUMNS, Item, Technique, cell_key, gains, run_grid, summary
+from helpers.prompting.answer_cache import read_shipped, write_shipped
+from helpers.prompting.grid import COLUMNS, Item, Technique, cell_key, run_grid
+from helpers.prompting.grid_summary import gains, summary
 
-TOPICS = [Item("topic", Ask(f"Sentence: {n}\n", cue="Topic:"), str(n % 2), f"t{n}") for n in range(6)]
-SUMS = [Item("sums", Ask(f"Costs: {n}\n", cue="Total:"), "0", f"s{n}") for n in range(4)]
-TASKS = {"topic": TOPICS, "sums": SUMS}
-
-
-class FakeModel:
-    """Answers "0" or "1" by a hash of prompt and seed, or of the prompt alone where it does not sample."""
-
-    name, context = "fake", None
-
-    def __init__(self, fingerprint="weights", form=plain, call=None):
-        self.fingerprint, self.form, self.call = fingerprint, form, call or (lambda calls: None)
-        self.calls = []
-
-    def render(self, ask):
-        return self.form(ask)
-
-    def complete(self, prompts, *, seed=0, do_sample=True, **decoding):
-        self.calls.append((*prompts, seed))
-        self.call(len(self.calls))
-        asked = [f"{self.fingerprint}/{prompt}/{seed if do_sample else 'greedy'}" for prompt in prompts]
-        return [str(hashlib.sha256(text.encode()).digest()[0] % 2) for text in asked]
-
-
-def ask_plainly(model, items, seed, **decoding):
-    return model.complete([model.render(item.ask) for item in items], seed=seed, **decoding)
-
-
-ZERO_SHOT = Technique("zero-shot", ask_plainly)
-GREEDY = Technique("greedy", lambda *cell: ask_plainly(*cell, do_sample=False), {"do_sample": False})
-
-
-def is_right(item, answer):
-    return float(answer == item.target)
-
-
-def run(models, techniques=(ZERO_SHOT,), items=TASKS, *, score=is_right, cache=None, **settings):
-    models = models if isinstance(models, dict) else {"fake": models}
-    return run_grid(models, techniques, items, score=score, cache=cache, progress=False, **settings)
+from ..support.prompting_grid import GREEDY, SUMS, TASKS, TOPICS, ZERO_SHOT, FakeModel, ask_plainly, is_right, run
 
 
 def message(act, *arguments, **settings) -> str:
@@ -347,7 +310,7 @@ def test_stopped_by_hand(tmp_path):
 
 CHILD = """
 import sys, time
-from tests.prompting.test_grid import FakeModel, run
+from tests.support.prompting_grid import FakeModel, run
 
 def call(calls):
     print(calls, flush=True)
@@ -543,7 +506,7 @@ def test_a_table_that_was_stored_says_the_same(tmp_path):
 
 def test_shipped_answers_are_not_asked_for_and_are_those_that_were_kept(tmp_path):
     kept = run(FakeModel(), [ZERO_SHOT, GREEDY], cache=tmp_path / "cells")
-    grid.write_shipped(tmp_path / "cells", tmp_path / "answers.jsonl")
+    write_shipped(tmp_path / "cells", tmp_path / "answers.jsonl")
     other = FakeModel()
     again = run(other, [ZERO_SHOT, GREEDY], shipped=tmp_path / "answers.jsonl")
     assert not other.calls
@@ -554,17 +517,17 @@ def test_new_cells_are_added_to_a_shipped_file_and_those_that_nobody_asks_for_go
     path = tmp_path / "answers.jsonl"
     for name, technique in (("old", ZERO_SHOT), ("new", GREEDY)):
         run(FakeModel(), [technique], cache=tmp_path / name)
-        grid.write_shipped(tmp_path / name, path)
+        write_shipped(tmp_path / name, path)
     both = grid.grid_keys({"m": FakeModel()}, [ZERO_SHOT, GREEDY], TASKS)
-    assert set(grid.read_shipped(path)) == both
+    assert set(read_shipped(path)) == both
     wanted = grid.grid_keys({"m": FakeModel()}, [GREEDY], TASKS)
-    grid.write_shipped(tmp_path / "new", path, wanted)
-    assert set(grid.read_shipped(path)) == wanted < both
+    write_shipped(tmp_path / "new", path, wanted)
+    assert set(read_shipped(path)) == wanted < both
 
 
 def test_another_model_does_not_get_shipped_answers(tmp_path):
     run(FakeModel(), cache=tmp_path / "cells")
-    grid.write_shipped(tmp_path / "cells", tmp_path / "answers.jsonl")
+    write_shipped(tmp_path / "cells", tmp_path / "answers.jsonl")
     mine = FakeModel("mine")
     run(mine, shipped=tmp_path / "answers.jsonl")
     assert len(mine.calls) == 2 * 3
@@ -573,11 +536,11 @@ def test_another_model_does_not_get_shipped_answers(tmp_path):
 def test_a_shipped_file_is_the_same_in_whatever_order_its_cells_were_made(tmp_path):
     for name, seeds in (("a", (0, 1)), ("b", (1, 0))):
         run(FakeModel(), cache=tmp_path / name, seeds=seeds)
-        grid.write_shipped(tmp_path / name, tmp_path / f"{name}.jsonl")
+        write_shipped(tmp_path / name, tmp_path / f"{name}.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("row", ['{"key": "k"}', '{"answers": ["a"]}', '{"key": "k", "answers": [1]}'])
 def test_a_file_that_holds_no_cells_is_refused_by_line(tmp_path, row):
     (tmp_path / "bad.jsonl").write_text(f'{{"key": "k", "answers": ["a"]}}\n{row}\n', "utf-8")
-    assert "bad.jsonl:2" in message(grid.read_shipped, tmp_path / "bad.jsonl")
+    assert "bad.jsonl:2" in message(read_shipped, tmp_path / "bad.jsonl")

@@ -7,7 +7,8 @@ import pytest
 
 from helpers.models.prompt_formats import plain
 from helpers.prompting import techniques
-from helpers.prompting.grid import run_grid, summary
+from helpers.prompting.grid import run_grid
+from helpers.prompting.grid_summary import summary
 from helpers.prompting.items import TASKS, grid_score, items
 from helpers.simulation import tasks
 

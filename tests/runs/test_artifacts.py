@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from helpers import files
-from helpers.runs.artifacts import COMMANDS, PICKLES, Artifacts
-from helpers.files import LabError
+from helpers.files import PICKLE_SUFFIXES, LabError
+from helpers.runs.artifacts import COMMANDS, Artifacts
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def pickled(suffix):
 
 
 BROKEN = [
-    *[pickled(suffix) for suffix in (*PICKLES, ".BIN")],
+    *[pickled(suffix) for suffix in (*PICKLE_SUFFIXES, ".BIN")],
     (lambda folder: (folder / "adapter_config.json").unlink(), "adapter_config.json missing"),
     (lambda folder: (folder / "adapter_model.safetensors").unlink(), "adapter_model.safetensors missing"),
     (lambda folder: (folder / "adapter_config.json").write_text("{"), "adapter_config.json: invalid JSON"),

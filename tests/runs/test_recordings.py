@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from helpers import files
 from helpers.files import ROOT, LabError
-from helpers.runs.recordings import Header, Recording, list_recordings, load_recording, own_folder, recorded, ship
+from helpers.runs.recordings import Header, Recording, load_recording, own_folder, recorded, recording_names, ship
 
 HEADER = Header("ppo", "PPO <b>", "tiny", 3, 4, {"beta": 0.05})
 HOSTILE = "</script><img onerror=alert(1)> \u2028 \u202e né \N{GRINNING FACE}\n"
@@ -109,17 +109,18 @@ def test_ones_own_recording_comes_first_then_the_shipped_one():
     assert shipped.created == "" and len(shipped.records) == 2 and "shipped with the labs" in shipped.description
 
 
-def test_the_list():
-    assert list_recordings() == []
+def test_the_names_are_ones_own_and_the_shipped_ones():
+    assert recording_names() == []
     record("a", steps(2))
     record("b", steps(1))
     ship("b")
-    (own_folder("a") / "recording.json").write_text("{}")
-    a, b = list_recordings()
-    assert a["name"] == "a" and 'field "stage" must be a text' in a["problem"]
-    assert b == {
-        "name": "b", "origin": "yours", "stage": "ppo", "title": "PPO <b>", "records": 1, "total": 4, "problem": ""
-    }  # fmt: skip
+    (own_folder("a") / "recording.json").write_text("{}")  # a broken one is listed, and an error when it is loaded
+    assert recording_names() == ["a", "b"]
+    assert recording_names("llama2-7b") == ["b"]
+    with pytest.raises(LabError, match='field "stage" must be a text'):
+        load_recording("a")
+    b = load_recording("b")
+    assert (b.name, b.origin, b.stage, b.title, len(b.records), b.total) == ("b", "yours", "ppo", "PPO <b>", 1, 4)
 
 
 def test_what_is_shipped_is_small():

@@ -12,13 +12,12 @@ import torch
 from helpers import files
 from helpers.runs import stages
 from helpers.runs.artifacts import Artifacts
-from helpers.runs.recordings import list_recordings, load_recording
+from helpers.runs.recordings import load_recording, recording_names
 from helpers.training.ppo_config import PPOConfig
 
 from ..support.shared_base import PROMPTS
-from ..training.test_checkpoints import bare
-from ..training.test_sft import run
 from ..support.tiny import pairs
+from ..support.training_runs import bare, run
 
 SMALL = PPOConfig(updates=3, batch_size=4, minibatch_size=4, epochs=1, max_new_tokens=6, learning_rate=5e-3)
 
@@ -115,7 +114,8 @@ def test_the_shipped_recordings_can_be_made(profile, runs, tmp_path, monkeypatch
     records = list(stages.record_shipped(profile, steps=2))
     names = ["ppo", "ppo-beta-0", "ppo-beta-0.02", "ppo-beta-0.2", "reward_model"]
     assert list(dict.fromkeys(r["recording"] for r in records)) == names
-    assert {row["name"]: row["records"] for row in list_recordings("other")} == dict.fromkeys(names, 2)
+    assert recording_names("other") == sorted(names)
+    assert all(len(load_recording(name, "other").records) == 2 for name in names)
     for name in names[:-1]:
         recording = load_recording(name, "other")
         assert all(-3 <= r["gold"] <= 3 for r in recording.records) and recording.created == ""

@@ -72,7 +72,7 @@ def test_the_crowd_is_as_described():
 @given(scores, scores)
 def test_a_plain_annotator_is_bradley_terry_on_the_gold_reward(a, b):
     expected = 1 / (1 + np.exp(-(a.total - b.total) / 0.5))
-    assert an.preference_probability(PLAIN, a, b) == pytest.approx(expected)
+    assert an.crowd_probability(a, b, [PLAIN]) == pytest.approx(expected)
 
 
 @deterministic
@@ -81,23 +81,22 @@ def test_probabilities_are_coherent(person, a, b):
     ab, ba = an.outcome_probabilities(person, a, b), an.outcome_probabilities(person, b, a)
     assert sum(ab) == pytest.approx(1) and min(ab) >= -1e-12
     assert (ab.a, ab.b, ab.tie, ab.skip) == pytest.approx((ba.b, ba.a, ba.tie, ba.skip))
-    assert an.preference_probability(person, a, b) + an.preference_probability(person, b, a) == pytest.approx(1)
-    assert an.preference_probability(person, a, a) == pytest.approx(0.5)
-    assert an.crowd_probability(a, b, [person]) == an.preference_probability(person, a, b)
+    assert an.crowd_probability(a, b, [person]) + an.crowd_probability(b, a, [person]) == pytest.approx(1)
+    assert an.crowd_probability(a, a, [person]) == pytest.approx(0.5)
 
 
 def test_skimming_and_carelessness_by_hand():
     no_question = replace(PERFECT, question=False)
     # sees the question half of the time: (sigmoid(1 / 0.5) + sigmoid(0)) / 2, as nothing is a tie
     skimmer = replace(PLAIN, skim=0.5)
-    assert an.preference_probability(skimmer, PERFECT, no_question) == pytest.approx((0.880797 + 0.5) / 2)
+    assert an.crowd_probability(PERFECT, no_question, [skimmer]) == pytest.approx((0.880797 + 0.5) / 2)
     # with ties, the half that sees nothing says so and leaves the rest
     tied = an.outcome_probabilities(replace(skimmer, tie_threshold=0.1), PERFECT, no_question)
     assert tied == pytest.approx((0.880797 / 2, 0.119203 / 2, 0.5, 0))
     careless = replace(PLAIN, careless=0.2)
-    assert an.preference_probability(careless, PERFECT, no_question) == pytest.approx(0.8 * 0.880797 + 0.1)
+    assert an.crowd_probability(PERFECT, no_question, [careless]) == pytest.approx(0.8 * 0.880797 + 0.1)
     assert an.outcome_probabilities(replace(careless, skip_rate=0.1), PERFECT, PERFECT).skip == 0.1
-    assert an.preference_probability(replace(PLAIN, skip_rate=1.0), PERFECT, no_question) == 0.5
+    assert an.crowd_probability(PERFECT, no_question, [replace(PLAIN, skip_rate=1.0)]) == 0.5
 
 
 PAIRS = [
@@ -120,7 +119,7 @@ def test_choices_occur_as_often_as_their_probabilities_say(name, pair):
     observed = [counts[outcome] for outcome in possible]
     assert chisquare(observed, [n * getattr(expected, outcome) for outcome in possible]).pvalue > 1e-3
     share = counts["a"] / (counts["a"] + counts["b"])
-    assert share == pytest.approx(an.preference_probability(person, a, b), abs=0.04)
+    assert share == pytest.approx(an.crowd_probability(a, b, [person]), abs=0.04)
 
 
 def test_choices_repeat_with_the_seed_and_either_kind_of_generator():
@@ -158,15 +157,15 @@ def test_strength_grows_with_the_difference_and_is_surer_where_it_is_high():
 def test_the_biases_show():
     ada, ben, chloe, elena, grace = (an.ANNOTATORS[name] for name in ("ada", "ben", "chloe", "elena", "grace"))
     longer = replace(PERFECT, words=35)
-    assert an.preference_probability(ben, longer, PERFECT) > 0.7
-    assert an.preference_probability(grace, longer, PERFECT) < 0.3
-    assert an.preference_probability(ada, longer, PERFECT) == 0.5
+    assert an.crowd_probability(longer, PERFECT, [ben]) > 0.7
+    assert an.crowd_probability(longer, PERFECT, [grace]) < 0.3
+    assert an.crowd_probability(longer, PERFECT, [ada]) == 0.5
     no_question = replace(PERFECT, question=False)
     assert an.outcome_probabilities(chloe, PERFECT, no_question).tie > 0.5
     # facts without the question against a question without the facts' limits: the two groups part
     facts, sweet = replace(PERFECT, question=False, words=22), replace(PERFECT, constraint=False, words=14)
-    assert an.preference_probability(elena, facts, sweet) > 0.7
-    assert an.preference_probability(grace, facts, sweet) < 0.3
+    assert an.crowd_probability(facts, sweet, [elena]) > 0.7
+    assert an.crowd_probability(facts, sweet, [grace]) < 0.3
 
 
 def test_ratings_stay_on_the_scale_and_differ_in_offset_and_slope():
@@ -194,7 +193,7 @@ def test_the_noise_of_two_ratings_is_that_of_one_comparison():
     fine = replace(PLAIN, rating_slope=1.0)
     noise = [fine.temperature * (an._gumbel(rng) - an._gumbel(rng)) for _ in range(20_000)]
     assert np.mean(np.array(noise) + 1.0 > 0) == pytest.approx(
-        an.preference_probability(fine, PERFECT, replace(PERFECT, question=False)), abs=0.01
+        an.crowd_probability(PERFECT, replace(PERFECT, question=False), [fine]), abs=0.01
     )
 
 
@@ -202,9 +201,9 @@ def test_crowd_probability_weighs_by_who_chooses_at_all():
     a, b = PERFECT, replace(PERFECT, question=False)
     everyone = list(an.ANNOTATORS.values())
     never = replace(PLAIN, skip_rate=1.0)
-    assert an.crowd_probability(a, b, [PLAIN, never]) == pytest.approx(an.preference_probability(PLAIN, a, b))
+    assert an.crowd_probability(a, b, [PLAIN, never]) == pytest.approx(an.crowd_probability(a, b, [PLAIN]))
     evenly = [replace(person, tie_threshold=0.0, skip_rate=0.0) for person in everyone]
-    mean = np.mean([an.preference_probability(person, a, b) for person in evenly])
+    mean = np.mean([an.crowd_probability(a, b, [person]) for person in evenly])
     assert an.crowd_probability(a, b, evenly) == pytest.approx(mean)
     assert an.crowd_probability(a, b) == pytest.approx(an.crowd_probability(a, b, everyone))
 

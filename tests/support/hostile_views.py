@@ -22,8 +22,8 @@ from IPython.display import HTML
 
 import helpers.views
 from helpers.formulas.statistics import Interval
-from helpers.labeling.model_comparison import MEASURES, STANDINGS
 from helpers.labeling.session import LabelingSession, RatingSession
+from helpers.labeling.standings import MEASURES, STANDINGS
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair, Preference, PreferenceSet, Reading
 from helpers.preferences.diagnostics import Diagnostics, diagnose
@@ -31,43 +31,48 @@ from helpers.prompting.templates import Template
 from helpers.runs.recordings import Recording
 from helpers.views import (
     card,
+    chart,
     diagnostics,
+    direct_alignment,
     exercises,
     explorers,
+    failure_cases,
     labeler,
     live,
     microscope,
+    model_comparison,
     overoptimization,
     playground,
+    playground_setting,
     ppo,
     preferences,
     prompting,
     replay,
     reward_model,
+    run_curves,
+    run_view,
     start,
     style,
 )
-from helpers.views import direct_alignment as alignment
-from helpers.views import failure_cases as gallery
-from helpers.views import model_comparison as judging
+from helpers.views.text import as_label, text_box
 
 Texts = Sequence[str]
 BOUNDS = {"estimate": 0.5, "low": 0.4, "high": 0.6}
 
 # What shows no text of anybody's: pure functions on numbers, figures of formulas, and what only other views use.
 TEXTLESS = {
-    "alignment.mixing_figure", "card.Fed", "card.as_json", "card.number", "card.slider", "card.title_of",
-    "card.visible", "diagnostics.troubles", "explorers.beta_explorer", "explorers.beta_figure",
-    "explorers.bradley_terry_explorer", "explorers.bradley_terry_figure", "explorers.clip_explorer",
-    "explorers.clip_figure", "explorers.decoded", "explorers.nf4_explorer", "explorers.nf4_figure",
-    "explorers.quantize_evenly", "explorers.relative_error", "live.change", "live.clock", "live.sample_table",
-    "live.samples_of", "live.seconds_left", "live.series", "microscope.colors_of", "microscope.finding",
+    "chart.as_json", "chart.title_of", "diagnostics.troubles", "direct_alignment.mixing_figure",
+    "explorers.beta_explorer", "explorers.beta_figure", "explorers.clip_explorer", "explorers.clip_figure",
+    "explorers.nf4_explorer", "explorers.nf4_figure", "explorers.quantize_evenly", "explorers.relative_error",
+    "explorers.slider", "live.clock", "live.seconds_left", "microscope.colors_of", "microscope.finding",
     "microscope.frame_of", "microscope.luminance", "microscope.rollouts_of", "microscope.strip_of",
-    "microscope.token_line", "overoptimization.kl_figure", "playground.Request", "playground.one_line",
-    "ppo.finding", "ppo.gains_figure", "ppo.kl_figure", "preferences.BlindPair", "preferences.blind",
-    "preferences.bradley_terry_curve", "replay.Recording", "replay.pace", "reward_model.finding",
-    "reward_model.loss_figure", "reward_model.nf4_figure", "start.learning_rate_explorer", "start.mean_curve",
-    "start.stages_map", "style.error_bars", "text.as_html", "text.as_label",
+    "microscope.token_line", "overoptimization.kl_figure", "playground_setting.Request",
+    "playground_setting.one_line", "ppo.finding", "ppo.gains_figure", "ppo.kl_figure", "preferences.BlindPair",
+    "preferences.blind", "preferences.bradley_terry_curve", "replay.Recording", "replay.pace",
+    "reward_model.finding", "reward_model.loss_figure", "reward_model.nf4_figure", "run_curves.change",
+    "run_curves.series", "run_view.sample_table", "run_view.samples_of", "start.learning_rate_explorer",
+    "start.mean_curve", "start.stages_map", "state_view.StateView", "style.error_bars", "style.padded_range",
+    "text.as_html", "text.as_label", "text.number", "text.visible",
 }  # fmt: skip
 
 
@@ -112,7 +117,7 @@ def numbers(**columns: Sequence[float]) -> pd.DataFrame:
 
 
 def reward_curves(texts: Texts) -> pd.DataFrame:
-    """Curves as `overoptimization` and `alignment` draw them: name and place of each point are texts."""
+    """Curves as `overoptimization` and `direct_alignment` draw them: name and place of each point are texts."""
     rows = [
         {"curve": text, "at": text, "d": d, "measure": measure} | BOUNDS
         for text in texts
@@ -137,7 +142,7 @@ def standings(texts: Texts) -> Iterator[go.Figure]:
     for known in (0.5, np.nan):
         values = dict.fromkeys((f"{m}{part}" for m in MEASURES for part in ("", "_low", "_high")), known)
         rows = [{"judge": text, "model": text, "n": 20, "note": text} | values for text in texts]
-        yield judging.standings_figure(pd.DataFrame(rows, columns=list(STANDINGS)), "title")
+        yield model_comparison.standings_figure(pd.DataFrame(rows, columns=list(STANDINGS)), "title")
 
 
 def revealed_writers(texts: Texts) -> HTML:
@@ -146,7 +151,9 @@ def revealed_writers(texts: Texts) -> HTML:
     pairs = [Pair(f"p{i}", t, t, f"{t}.", f"{names[i]}>other") for i, t in enumerate(texts)]
     verdicts = pd.DataFrame({"judge": list(texts), "pair": [p.id for p in pairs], "outcome": 1.0})
     mine = pd.DataFrame({"judge": joined(texts), "pair": [p.id for p in pairs], "outcome": 0.0})
-    return judging.who_wrote_what(pd.concat([verdicts, mine]), [*pairs, Pair("x", "x", "y", "z", "a>b")], joined(texts))
+    return model_comparison.who_wrote_what(
+        pd.concat([verdicts, mine]), [*pairs, Pair("x", "x", "y", "z", "a>b")], joined(texts)
+    )
 
 
 def opened_help(texts: Texts) -> widgets.Widget:
@@ -213,7 +220,7 @@ def played(texts: Texts) -> Iterator[widgets.Widget]:
         shown = playground.Playground({text: kind(texts) for text in texts}, templates, examples)
         shown.generate()
         shown.wait()
-        shown._tell(joined(texts))
+        shown._announce(joined(texts))
         yield shown.widget
 
 
@@ -231,9 +238,9 @@ def run(texts: Texts) -> widgets.Widget:
     return watched.view
 
 
-def run_view(texts: Texts) -> widgets.Widget:
+def drawn_run(texts: Texts) -> widgets.Widget:
     panels = dict(zip(("reward", "kl", "gold"), texts, strict=False))
-    parts = live.RunView(lambda rows, title: live.curves(rows, panels, title=title), panels, 5, texts[3])
+    parts = run_view.RunView(lambda rows, title: run_curves.curves(rows, panels, title=title), panels, 5, texts[3])
     parts.draw(records(texts), joined(texts))
     return widgets.VBox([parts.chart, parts.samples])
 
@@ -281,7 +288,7 @@ def many(figure: Callable[[Texts], go.Figure], size: int) -> Callable[[Texts], I
 
 def framed(texts: Texts) -> Iterator[widgets.Widget]:
     for some in groups(texts, 10):
-        yield card.Chart(card.framed(go.Figure(go.Scatter(x=[1], y=[1])), " ".join(some), some[0], some[-1], 300))
+        yield chart.Chart(chart.framed(go.Figure(go.Scatter(x=[1], y=[1])), " ".join(some), some[0], some[-1], 300))
 
 
 def scored(texts: Texts) -> widgets.Widget:
@@ -304,12 +311,14 @@ def as_shares(texts: Texts) -> dict[str, dict[str, Interval]]:
 
 # A title is shown by `style.styled` in all figures, so that "title" stands where the figure adds nothing to it.
 VIEWS: dict[str, Callable[[Texts], Any]] = {
-    "alignment.optimal_policy_figure": packed(lambda t: alignment.optimal_policy_figure(
+    "direct_alignment.optimal_policy_figure": packed(lambda t: direct_alignment.optimal_policy_figure(
         {1.0: [0.1] * len(t), 0.1: [0.2] * len(t)}, [0.1] * len(t), t
     ), 20),
-    "alignment.frontier_figure": packed(lambda t: alignment.frontier_figure(reward_curves(t), "title"), 8),
-    "alignment.teachers_figure": packed(
-        lambda t: alignment.teachers_figure(
+    "direct_alignment.frontier_figure": packed(
+        lambda t: direct_alignment.frontier_figure(reward_curves(t), "title"), 8
+    ),
+    "direct_alignment.teachers_figure": packed(
+        lambda t: direct_alignment.teachers_figure(
             pd.DataFrame(
                 {f"{what}{part}": [0.5] * len(t) for what in ("agreement", "gain") for part in ("", "_low", "_high")},
                 index=list(t),
@@ -319,18 +328,11 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         8,
     ),
     "card.Card": lambda t: card.Card(joined(t), [widgets.Label("x")], lambda: joined(t), lambda: None),
-    "card.Chart": framed,
-    "card.framed": framed,
-    "card.explorer": lambda t: card.explorer(
-        joined(t),
-        lambda knob: card.framed(go.Figure(), joined(t), "", "", 300),
-        knob=card.slider(joined(t), 0, 0, 1, 1),
-    ),
+    "chart.Chart": framed,
+    "chart.framed": framed,
     "diagnostics.judges_figure": of_diagnostics(diagnostics.judges_figure),
-    "diagnostics.length_figure": of_diagnostics(diagnostics.length_figure),
     "diagnostics.overview": of_diagnostics(diagnostics.overview),
     "diagnostics.report_html": of_diagnostics(lambda found: HTML(diagnostics.report_html(found))),
-    "diagnostics.troubles_figure": of_diagnostics(diagnostics.troubles_figure),
     "diagnostics.words_figure": of_diagnostics(diagnostics.words_figure),
     "exercises.Panel": lambda t: exercises.Panel([widgets.Label("x")], joined(t)),
     "exercises.VerdictView": lambda t: map(exercises.VerdictView, t),
@@ -339,41 +341,30 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     "exercises.SliderView": lambda t: exercises.SliderView(joined(t), (0, 1, 0.5), joined(t), chosen=0.5).widget,
     "exercises.RevealView": lambda t: exercises.RevealView(joined(t), True).widget,
     "exercises.ProgressView": lambda t: exercises.ProgressView(joined(t), [(text,) * 4 for text in t]).widget,
+    "explorers.explorer": lambda t: explorers.explorer(
+        joined(t),
+        lambda knob: chart.framed(go.Figure(), joined(t), "", "", 300),
+        knob=explorers.slider(joined(t), 0, 0, 1, 1),
+    ),
     "explorers.labels_figure": packed(
         lambda t: explorers.labels_figure({text: numbers(labels=[64, 256]) for text in t}, 0.8, " ".join(t)), 5
     ),
     "explorers.noise_explorer": lambda t: explorers.noise_explorer(
         lambda noise: numbers(labels=[64, 256]), numbers(labels=[64, 256]), 0.8, joined(t)
     ),
-    "explorers.decoding_figure": packed(
-        lambda t: explorers.decoding_figure(list(t), list(np.linspace(2, 1, len(t))), 1.0, 0.9), 16
-    ),
-    "explorers.decoding_explorer": lambda t: explorers.decoding_explorer(list(t), list(np.linspace(2, 1, len(t)))),
-    "gallery.revealed": lambda t: [HTML(gallery.revealed(text, text, text, text, records(t))) for text in t],
-    "judging.standings_figure": lambda t: standings([joined(t[start::20]) for start in range(20)]),
-    "judging.agreement_table": lambda t: judging.agreement_table(
+    "failure_cases.revealed": lambda t: [
+        HTML(failure_cases.revealed(text, text, [text, text], records(t))) for text in t
+    ],
+    "model_comparison.standings_figure": lambda t: standings([joined(t[start::20]) for start in range(20)]),
+    "model_comparison.agreement_table": lambda t: model_comparison.agreement_table(
         intervals(t, agree=np.nan, kappa=np.nan, kappa_low=0, kappa_high=0).assign(note=list(t))
     ),
-    "judging.who_wrote_what": revealed_writers,
+    "model_comparison.who_wrote_what": revealed_writers,
     "labeler.Labeler": asked,
     "labeler.Rater": asked,
     "labeler.agreement_figure": packed(lambda t: labeler.agreement_figure(
         intervals(t, agree=0.5, kappa=np.nan, kappa_low=0.1, kappa_high=0.2).assign(note=list(t)), "title"
     ), 20),
-    "labeler.ratings_figure": packed(
-        lambda t: labeler.ratings_figure([1, 2], pd.DataFrame({"n": 1, "mean": 2.0}, index=list(t)), "title"), 2
-    ),
-    "live.curves": packed(
-        lambda t: live.curves(records(t), dict(zip(("reward", "kl", "gold"), t, strict=False)), unit=t[-1]), 4
-    ),
-    "live.Progress": lambda t: live.Progress(step=1, total=2, running=True, words=joined(t)),
-    "live.Samples": lambda t: live.Samples(
-        caption=joined(t),
-        headings=list(t)[:3],
-        rows=[{"short": text, "prompt": text, "cells": [text, text]} for text in t],
-        hold=False,
-    ),
-    "live.RunView": run_view,
     "live.LiveRun": run,
     "microscope.Microscope": packed(lambda t: microscope.Microscope(records(t)).view, 40),
     "microscope.Strip": lambda t: microscope.Strip(
@@ -390,6 +381,19 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         intervals(t).assign(name=list(t)), "title", t[0]
     ), 20),
     "playground.Playground": played,
+    "playground_setting.Setting": lambda t: (
+        playground_setting.Setting(
+            joined(t), {text: Model(t) for text in t}, {text: Template(text, "{slot}", {"slot": text}) for text in t},
+            {text: {"slot": text} for text in t},
+        ).controls
+    ),
+    "playground_setting.PromptView": lambda t: playground_setting.PromptView(
+        name=joined(t), text=joined(t), note=joined(t), bad=True
+    ),
+    "playground_setting.OutcomeView": lambda t: playground_setting.OutcomeView(
+        name=joined(t), title=joined(t), words=joined(t), text=joined(t), bars=[(text, 0.1) for text in t],
+        running=False, bad=True,
+    ),
     "ppo.gradient_figure": packed(
         lambda t: ppo.gradient_figure(
             pd.DataFrame([{"n": n, "error": 1 / n, "baseline": text} for text in t for n in (10, 100)])
@@ -480,12 +484,25 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     ),
     "reward_model.post_html": lambda t: [HTML(reward_model.post_html(text)) for text in t],
     "reward_model.scorer": scored,
+    "run_curves.curves": packed(
+        lambda t: run_curves.curves(records(t), dict(zip(("reward", "kl", "gold"), t, strict=False)), unit=t[-1]), 4
+    ),
+    "run_view.Progress": lambda t: run_view.Progress(step=1, total=2, running=True, words=joined(t)),
+    "run_view.Samples": lambda t: run_view.Samples(
+        caption=joined(t),
+        headings=list(t)[:3],
+        rows=[{"short": text, "prompt": text, "cells": [text, text]} for text in t],
+        hold=False,
+    ),
+    "run_view.RunView": drawn_run,
     "start.loss_curves": packed(lambda t: start.loss_curves(
         pd.DataFrame({"step": [0, 1]} | {text: [2.0, 1.0] for text in t}), "title"
     ), 20),
     "start.bandit_curves": packed(
         lambda t: start.bandit_curves({text: numbers(step=[0, 10]) for text in t}, "title"), 20
     ),
+    "text.text_box": lambda t: [HTML(text_box(text, text)) for text in t],
+    "style.without_data": many(lambda t: style.without_data(go.Figure(), as_label(joined(t))), 10),
     "style.styled": many(
         lambda t: style.styled(go.Figure(go.Scatter(x=[1], y=[1])), " ".join(t), t[0], t[-1], 260), 10
     ),

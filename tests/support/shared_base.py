@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from peft import get_peft_model
+from peft import PeftModel, get_peft_model
 from torch import nn
 
 from helpers.models.loading import load_base, lora_config
+from helpers.models.reward_scale import RewardScale
 from helpers.models.shared_base import SharedBase
 from helpers.training.trl_bridge import save_adapter
 
@@ -42,7 +42,7 @@ def adapters(profile, tmp_path_factory) -> SimpleNamespace:
                 nn.init.normal_(parameter, std=0.1)  # peft begins with B = 0, where an adapter does nothing
         (root / name).mkdir()
         save_adapter(model, root / name)
-    (root / "reward" / "reward.json").write_text(json.dumps({"mean": 0.5, "std": 2.0}))
+    RewardScale(mean=0.5, std=2.0).write(root / "reward")
     return SimpleNamespace(sft=root / "sft", reward=root / "reward")
 
 
@@ -50,6 +50,12 @@ def adapters(profile, tmp_path_factory) -> SimpleNamespace:
 def shared(profile, adapters) -> SharedBase:
     """A fresh base with all four roles."""
     return SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
+
+
+def load_trained_reward_model(profile, folder: Path) -> tuple[PeftModel, RewardScale]:
+    """A trained reward model as peft loads it, in eval mode, and the scale of its scores."""
+    model = PeftModel.from_pretrained(load_base(profile, head="score"), folder)
+    return model.eval(), RewardScale.read(folder)
 
 
 def weights(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -72,6 +78,14 @@ def padded(shared: SharedBase, left: int = 0, right: int = 0) -> tuple[torch.Ten
     prompts = torch.tensor([[shared.pad_id] * (width - len(p)) + p for p, _ in rows])
     responses = torch.tensor([c + [shared.pad_id] * (length - len(c)) for _, c in rows])
     return prompts, responses, responses != shared.pad_id
+
+
+@torch.no_grad()
+def logprobs(shared, role, left=0, right=0):
+    """Log-probabilities of the test's responses, (8, longest), 0 at padding."""
+    prompts, responses, mask = padded(shared, left, right)
+    result = shared.response_logprobs(prompts, responses, role) * mask
+    return result[:, : result.shape[1] - right]
 
 
 def folder_files(folder: Path) -> set[str]:

@@ -9,9 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,40 +21,12 @@ from helpers.files import ROOT, LabError
 from helpers.models.shared_base import SharedBase
 from helpers.training.checkpoints import Checkpoint, State, code_digest, random_state, resumable, set_random_state
 from helpers.training.losses import Losses
-from helpers.training.ppo_config import PPOConfig
-from helpers.training.reward_model import train_reward_model
 from helpers.training.sft import train_sft
 from helpers.training.train_ppo import train_ppo
 
 from ..support.shared_base import PROMPTS
-from ..support.tiny import pairs, short
-from .test_sft import run
-
-PPO = PPOConfig(
-    updates=6,
-    batch_size=4,
-    minibatch_size=2,
-    epochs=2,
-    max_new_tokens=6,
-    learning_rate=5e-3,
-    seed=3,
-    adaptive_kl_target=0.5,
-)
-ADDED = ("seconds", "seconds_rollout", "replayed", "resumed_at")
-
-
-def bare(records):
-    """Records without clock times and without what a resumed run adds."""
-    return [{key: value for key, value in record.items() if key not in ADDED} for record in records]
-
-
-def trained(module):
-    return {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
+from ..support.tiny import pairs
+from ..support.training_runs import ADDED, PPO, TRAINERS, bare, letters, outcome, packed, same, trained, unpacked
 
 # ------------------------------------------------------------------------------ the generator, on a toy
 
@@ -174,68 +144,6 @@ def test_the_code_of_a_function_and_the_numbers_it_uses_are_its_digest():
 # --------------------------------------------------------------------------------------------- trainers
 
 
-def letters(prompts, completions):
-    """A toy reward: how many letters e. In a process that is to be killed, the fourth call never returns."""
-    if os.environ.get("HANGS") and next(CALLS) == 4:
-        print("hanging", flush=True)
-        time.sleep(600)
-    return [completion.count("e") for completion in completions]
-
-
-CALLS = itertools.count(1)
-
-
-def ppo(profile, adapters, checkpoint=None):
-    """(records, trained weights) of a run of PPO on a fresh base, and how to make them."""
-    shared = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
-    return train_ppo(shared, PROMPTS, letters, PPO, checkpoint=checkpoint), lambda _: trained(shared)
-
-
-def sft(profile, adapters, checkpoint=None):
-    return train_sft(profile, pairs(40), checkpoint=checkpoint), trained
-
-
-def reward_model(profile, adapters, checkpoint=None):
-    stream = train_reward_model(profile, pairs(40), margins={1: 0, 2: 0.5, 3: 1, 4: 2}, checkpoint=checkpoint)
-    return stream, lambda result: trained(result[0])
-
-
-def accumulating(profile, adapters, checkpoint=None):
-    """Two micro-batches a step, and a last step of an epoch that has but one row in its last."""
-    stage = replace(profile.sft, batch_size=8, micro_batch_size=4, steps=9)
-    return train_sft(profile, pairs(21), stage=stage, checkpoint=checkpoint), trained
-
-
-def large(profile):
-    """With what a large model saves memory by; the rank is such that the optimizer keeps its state in 8 bits."""
-    return replace(profile, lora_rank=64, lora_alpha=64, gradient_checkpointing=True, paged_optimizer=True)
-
-
-def ppo_large(profile, adapters, checkpoint=None):
-    shared = SharedBase.load(large(profile))
-    return train_ppo(shared, PROMPTS, letters, PPO, checkpoint=checkpoint), lambda _: trained(shared)
-
-
-def sft_large(profile, adapters, checkpoint=None):
-    return train_sft(large(profile), pairs(40), checkpoint=checkpoint), trained
-
-
-TRAINERS = {
-    "ppo": ppo,
-    "sft": sft,
-    "reward_model": reward_model,
-    "accumulating": accumulating,
-    "ppo_large": ppo_large,
-    "sft_large": sft_large,
-}
-
-
-def outcome(made):
-    stream, weights_of = made
-    records, result = run(stream)
-    return records, weights_of(result)
-
-
 @pytest.fixture(scope="module")
 def whole(profile, adapters):
     """What the runs give that are never stopped, each made when it is first asked for."""
@@ -297,12 +205,12 @@ CHILD = """
 import sys
 from types import SimpleNamespace
 from helpers.training.checkpoints import Checkpoint
-from tests.training import test_checkpoints as tests
+from tests.support import training_runs
 
-profile, adapters, folder = tests.unpacked(sys.argv[1])
+profile, adapters, folder = training_runs.unpacked(sys.argv[1])
 streams = []
 for name in ("sft", "reward_model", "ppo"):
-    stream, _ = tests.TRAINERS[name](profile, adapters, Checkpoint(folder / name, every=2))
+    stream, _ = training_runs.TRAINERS[name](profile, adapters, Checkpoint(folder / name, every=2))
     streams.append(stream)  # else it is closed
     for record in stream:
         if record["step"] == 5 and name != "ppo":
@@ -310,18 +218,7 @@ for name in ("sft", "reward_model", "ppo"):
 """
 
 
-def packed(profile, adapters, folder):
-    return json.dumps([profile.base, str(adapters.sft), str(adapters.reward), str(folder)])
-
-
-def unpacked(text):
-    """Profile (that of tiny.py), adapters and folder of the process that `packed` them."""
-    from types import SimpleNamespace
-
-    base, sft, reward, folder = json.loads(text)
-    return short(base), SimpleNamespace(sft=Path(sft), reward=Path(reward)), Path(folder)
-
-
+@pytest.mark.slow
 def test_a_killed_process(profile, adapters, whole, tmp_path):
     """SIGKILL, in the middle of an update."""
     assert unpacked(packed(profile, adapters, tmp_path))[0] == profile
@@ -358,14 +255,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from helpers.training.checkpoints import Checkpoint
-from tests.training import test_checkpoints as tests
+from tests.support import training_runs
 
 torch.set_num_threads(1)
-profile, adapters, folder = tests.unpacked(sys.argv[1])
+profile, adapters, folder = training_runs.unpacked(sys.argv[1])
 kills, rng = int(sys.argv[2]), random.Random(int(sys.argv[3]))
 
 def child(run, result, ready):
-    stream, weights_of = tests.ppo(profile, adapters, Checkpoint(run, every=1) if run else None)
+    stream, weights_of = training_runs.ppo(profile, adapters, Checkpoint(run, every=1) if run else None)
     os.write(ready, b".")
     records = list(stream)
     save_file(weights_of(None), result.with_suffix(".part"))
@@ -390,7 +287,7 @@ def step(run):
     return found["step"]
 
 def outcome(result):
-    return tests.bare(json.loads(result.with_suffix(".json").read_text())), result.read_bytes()
+    return training_runs.bare(json.loads(result.with_suffix(".json").read_text())), result.read_bytes()
 
 started = time.perf_counter()
 if not (pid := os.fork()):
@@ -414,13 +311,14 @@ print(json.dumps({"deaths": deaths, "ends": ends}))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+@pytest.mark.slow
 def test_killed_at_many_random_moments_it_ends_in_the_same_records_and_weights(profile, adapters, tmp_path):
-    command = [sys.executable, "-c", KILLER, packed(profile, adapters, tmp_path), "12", "0"]
+    command = [sys.executable, "-c", KILLER, packed(profile, adapters, tmp_path), "8", "0"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told["deaths"]) == 12 and told["ends"] >= 1
-    assert len(set(told["deaths"])) >= 3  # at different steps, or it would say little
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found["deaths"]) == 8 and found["ends"] >= 1
+    assert len(set(found["deaths"])) >= 3  # at different steps, or it would say little
 
 
 def test_an_interrupted_run_goes_on_with_the_same_base(profile, adapters, whole, tmp_path, monkeypatch):
@@ -470,7 +368,7 @@ def halved(*arguments):
         ({"config": replace(PPO, beta=0.5)}, "beta"),
         ({"prompts": PROMPTS[1:]}, "prompts"),
         ({"reward": other_reward}, "reward"),
-        ({"formulas": Losses(policy_loss=halved)}, "policy_loss"),
+        ({"losses": Losses(policy_loss=halved)}, "policy_loss"),
         ({"sft": None}, "base model, SFT or reward model"),
     ],
 )

@@ -14,67 +14,27 @@ from helpers.files import ROOT
 from helpers.models.shared_base import SharedBase
 from helpers.training.checkpoints import Checkpoint
 from helpers.training.distributed import Distributed
-from helpers.training.ppo_config import PPOConfig
 from helpers.training.train_ppo import train_ppo
 
+from ..support.distributed_ppo import CONFIG, sums
+from ..support.patience import patience
 from ..support.shared_base import PROMPTS
-from .test_checkpoints import packed
-
-CONFIG = PPOConfig(  # 7 rollouts, so that one process has more to do than the other
-    updates=4,
-    batch_size=7,
-    minibatch_size=7,
-    microbatch_size=3,
-    max_new_tokens=8,
-    learning_rate=5e-3,
-    adaptive_kl_target=0.5,
-)
-CHILD = """
-import json, os, signal, sys
-from pathlib import Path
-from helpers.files import LabError
-from helpers.models.shared_base import SharedBase
-from helpers.training.checkpoints import Checkpoint
-from helpers.training.distributed import Distributed
-from helpers.training.train_ppo import train_ppo
-from tests.training import test_checkpoints
-from tests.training.test_distributed import CONFIG, PROMPTS, sums
-
-profile, adapters, folder = test_checkpoints.unpacked(sys.argv[1])
-distributed = Distributed.from_environment(cpu=True)
-shared = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
-records = []
-try:
-    checkpoint = Checkpoint(folder / "checkpoint", 1)
-    for record in train_ppo(shared, PROMPTS, None, CONFIG, checkpoint=checkpoint, distributed=distributed):
-        records.append(record)
-        if distributed.rank == 1 and record["step"] == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
-except LabError as error:
-    (folder / "error.txt").write_text(str(error))
-    sys.exit(1)
-(folder / f"{distributed.rank}.json").write_text(json.dumps({"records": records, "weights": sums(shared)}))
-"""
-
-
-def sums(shared):
-    return [p.double().sum().item() for p in shared.trainable_parameters()]
+from ..support.training_runs import packed
 
 
 def on_two_processes(folder: Path, profile, adapters, dies_at: int = 0) -> subprocess.CompletedProcess:
-    """Run CHILD as `accelerate launch` does; process 1 kills itself after the update `dies_at`."""
-    (folder / "child.py").write_text(CHILD)
+    """Run tests/support/distributed_ppo.py on two processes; process 1 kills itself after the update `dies_at`."""
     options = ["--config_file", "configs/two_processes.yaml"]  # the one that docs/ppo.md names
     return subprocess.run(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", *options, "--main_process_port", "0"),
-            *(str(folder / "child.py"), packed(profile, adapters, folder), str(dies_at)),
+            *(str(ROOT / "tests" / "support" / "distributed_ppo.py"), packed(profile, adapters, folder), str(dies_at)),
         ],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patience(),
     )
 
 
@@ -92,6 +52,7 @@ def assert_same(records, expected):
                 assert ours[name] == pytest.approx(theirs[name], rel=1e-3, abs=1e-4), name
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_records_and_weights_of_one(profile, adapters, tmp_path):
     done = on_two_processes(tmp_path, profile, adapters)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -102,6 +63,7 @@ def test_two_processes_make_the_records_and_weights_of_one(profile, adapters, tm
         assert theirs["weights"] == pytest.approx(weights, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run_and_what_was_done_is_kept(profile, adapters, tmp_path):
     done = on_two_processes(tmp_path, profile, adapters, dies_at=2)
     assert done.returncode != 0

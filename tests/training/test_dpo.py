@@ -17,7 +17,7 @@ from helpers.models.shared_base import POLICY, REFERENCE, SharedBase
 from helpers.training.dpo import dpo_dataset, train_dpo
 
 from ..support.tiny import BAD, GOOD, pairs
-from .test_sft import run, untimed
+from ..support.training_runs import run, untimed
 
 BETA = 0.2
 
@@ -84,8 +84,8 @@ def test_trls_measures_are_those_of_the_formula(profile, adapters, tmp_path):
 
 def test_the_sft_adapter_stays_as_it_is_and_equal_seeds_give_equal_runs(profile, adapters, trained):
     before = load_file(adapters.sft / "adapter_model.safetensors")
-    again, _ = run(train_dpo(profile, pairs(48), adapters.sft, beta=BETA))
-    assert untimed(again) == untimed(trained[0])
+    second, _ = run(train_dpo(profile, pairs(48), adapters.sft, beta=BETA))
+    assert untimed(second) == untimed(trained[0])
     after = load_file(adapters.sft / "adapter_model.safetensors")
     assert all(torch.equal(after[name], before[name]) for name in before)
     written = load_file(trained[2] / "adapter_model.safetensors")

@@ -5,13 +5,13 @@ import torch
 
 from helpers.files import LabError
 from helpers.models.loading import prompt_ids
-from helpers.training.grpo import METHODS, train_in_groups
+from helpers.training.grpo import train_grpo, train_rloo
 from helpers.training.ppo_config import PPOConfig
 
 from ..support.shared_base import PROMPTS, changed, weights
 
 CONFIG = PPOConfig(updates=2, batch_size=8, max_new_tokens=6, learning_rate=1e-2)
-every_method = pytest.mark.parametrize("method", METHODS)
+every_method = pytest.mark.parametrize("train", [train_rloo, train_grpo])
 
 
 def length(prompts, completions):
@@ -19,9 +19,9 @@ def length(prompts, completions):
 
 
 @every_method
-def test_records_and_what_trains(shared, method):
+def test_records_and_what_trains(shared, train):
     before = weights(shared)
-    records = list(train_in_groups(method, shared, PROMPTS, length, CONFIG))
+    records = list(train(shared, PROMPTS, length, CONFIG))
     assert [r["step"] for r in records] == [1, 2]
     names = {"reward", "kl", "objective", "entropy", "clip_fraction", "gradient_norm", "response_tokens", "ended"}
     assert names | {"samples", "seconds"} <= records[0].keys()
@@ -36,17 +36,17 @@ def test_records_and_what_trains(shared, method):
 
 
 @every_method
-def test_the_reward_takes_off_missing_ends(shared, method):
+def test_the_reward_takes_off_missing_ends(shared, train):
     config = PPOConfig(updates=1, batch_size=8, max_new_tokens=1, missing_eos_penalty=5.0, learning_rate=1e-3)
-    (record,) = train_in_groups(method, shared, PROMPTS, lambda p, c: [0.0] * len(p), config)
+    (record,) = train(shared, PROMPTS, lambda p, c: [0.0] * len(p), config)
     assert record["reward"] == pytest.approx(-5.0 * (1 - record["ended"]))
     assert record["response_tokens"] == 1
 
 
 @every_method
-def test_it_raises_a_toy_reward(shared, method):
+def test_it_raises_a_toy_reward(shared, train):
     config = PPOConfig(updates=25, batch_size=16, max_new_tokens=8, learning_rate=2e-2, beta=0.0)
-    records = list(train_in_groups(method, shared, PROMPTS, length, config))
+    records = list(train(shared, PROMPTS, length, config))
     first, last = (sum(r["reward"] for r in part) / 5 for part in (records[:5], records[-5:]))
     assert last > first + 2
 
@@ -59,8 +59,8 @@ def test_trl_reads_prompts_as_we_do(shared):
 
 def test_what_is_refused(shared):
     with pytest.raises(LabError, match="groups of 3 completions do not divide 8"):
-        next(train_in_groups("rloo", shared, PROMPTS, length, CONFIG, group=3))
+        next(train_rloo(shared, PROMPTS, length, CONFIG, group_size=3))
     with pytest.raises(LabError, match="prompt set is empty"):
-        next(train_in_groups("grpo", shared, [], length, CONFIG))
+        next(train_grpo(shared, [], length, CONFIG))
     with pytest.raises(LabError, match="not a finite number"):
-        next(train_in_groups("grpo", shared, PROMPTS, lambda p, c: [float("nan")] * len(p), CONFIG))
+        next(train_grpo(shared, PROMPTS, lambda p, c: [float("nan")] * len(p), CONFIG))

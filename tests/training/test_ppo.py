@@ -20,7 +20,7 @@ from helpers.models.profiles import PROFILES, get_profile
 from helpers.models.shared_base import POLICY, REFERENCE, SharedBase
 from helpers.runs import stages
 from helpers.runs.artifacts import Artifacts
-from helpers.training.inspection import inspected, token_texts
+from helpers.training.inspection import inspect_response, token_texts
 from helpers.training.losses import Losses
 from helpers.training.ppo import PPO
 from helpers.training.ppo_config import PPOConfig
@@ -28,8 +28,7 @@ from helpers.training.rewards import weighted_sum
 from helpers.training.rollouts import microbatches, roll_out
 from helpers.training.train_ppo import train_ppo
 
-from ..models.test_shared_base import logprobs
-from ..support.shared_base import COMPLETIONS, PROMPTS, changed, weights
+from ..support.shared_base import COMPLETIONS, PROMPTS, changed, logprobs, weights
 from ..support.tiny import make_llama2_checkpoint, make_tokenizer, pairs
 
 SMALL = PPOConfig(updates=2, batch_size=8, minibatch_size=4, epochs=2, max_new_tokens=8, learning_rate=1e-3)
@@ -61,8 +60,8 @@ def test_the_rollouts_logprobs_are_those_it_was_sampled_with(shared):
     """At a temperature too: else the first ratio is not 1."""
     rollout = roll_out(shared, PROMPTS, letters, replace(SMALL, temperature=0.7))
     with torch.no_grad():
-        again = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids, POLICY, 0.7)
-    torch.testing.assert_close(again[rollout.mask], rollout.logprobs[rollout.mask], atol=2e-5, rtol=1e-4)
+        recomputed = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids, POLICY, 0.7)
+    torch.testing.assert_close(recomputed[rollout.mask], rollout.logprobs[rollout.mask], atol=2e-5, rtol=1e-4)
 
 
 def test_before_the_first_step_the_ratio_is_one_and_the_kl_zero(shared):
@@ -100,12 +99,12 @@ def test_microbatches_hold_every_row_once_and_every_token(lengths, size):
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_the_gradient_is_that_of_the_whole_minibatch(shared, size):
     rollout = roll_out(shared, PROMPTS, letters, SMALL)
-    gradients, seen = [], []
+    gradients, measures = [], []
     for microbatch_size in (None, size):
         ppo = PPO(shared, letters, replace(SMALL, microbatch_size=microbatch_size))
-        seen.append(ppo._backward(rollout, torch.arange(8)))
+        measures.append(ppo._backward(rollout, torch.arange(8)))
         gradients.append([p.grad.clone() for p in shared.trainable_parameters()])
-    assert seen[0] == pytest.approx(seen[1], abs=1e-5)
+    assert measures[0] == pytest.approx(measures[1], abs=1e-5)
     for whole, parts in zip(*gradients, strict=True):
         assert torch.allclose(whole, parts, rtol=1e-3, atol=1e-6)
 
@@ -158,8 +157,8 @@ def test_the_seed_decides(profile, adapters):
         records = list(train_ppo(shared, PROMPTS, letters, replace(SMALL, seed=seed)))
         return [{k: v for k, v in r.items() if not k.startswith("seconds")} for r in records], weights(shared)
 
-    (first, one), (again, two), (other, _) = run(0), run(0), run(1)
-    assert first == again != other
+    (first, one), (second, two), (other, _) = run(0), run(0), run(1)
+    assert first == second != other
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -204,14 +203,14 @@ def test_early_stops(shared, monkeypatch):
 # ---------------------------------------------------------------------------------- tokens and watched prompts
 
 
-def test_looking_into_a_run_does_not_change_it(profile, adapters):
+def test_inspecting_and_watching_a_run_do_not_change_it(profile, adapters):
     runs = []
-    for looking in ({}, {"inspect": 3, "watch": 2, "watch_every": 2}):
+    for settings in ({}, {"inspect": 3, "watch": 2, "watch_every": 2}):
         shared = SharedBase.load(profile, sft=adapters.sft, reward=adapters.reward)
-        records = list(train_ppo(shared, PROMPTS, config=replace(SMALL, updates=3, **looking)))
+        records = list(train_ppo(shared, PROMPTS, config=replace(SMALL, updates=3, **settings)))
         runs.append((bare(records, "samples", "tokens"), weights(shared)))
-    (plain, one), (looked, two) = runs
-    assert plain == looked and all(torch.equal(one[name], two[name]) for name in one)
+    (plain, one), (inspected, two) = runs
+    assert plain == inspected and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_the_tokens_of_a_rollout(shared):
@@ -219,25 +218,25 @@ def test_the_tokens_of_a_rollout(shared):
     config = replace(SMALL, updates=1, inspect=2, beta=0.3, gamma=0.9, lam=0.8, missing_eos_penalty=0.5)
     (record,) = train_ppo(shared, PROMPTS, letters, config)
     assert len(record["tokens"]) == 2
-    for told, sample in zip(record["tokens"], record["samples"], strict=False):
-        n = len(told["token"])
-        columns = {name: values for name, values in told.items() if isinstance(values, list)}
+    for response, sample in zip(record["tokens"], record["samples"], strict=False):
+        n = len(response["token"])
+        columns = {name: values for name, values in response.items() if isinstance(values, list)}
         assert {len(values) for values in columns.values()} == {n} and len(columns) == 11
-        assert told["prompt"] == sample["prompt"] and told["completion"] == sample["completion"]
-        assert told["score"] == pytest.approx(sample["reward"], abs=1e-4)
-        assert told["ended"] == (told["token"][-1] == "</s>")
-        penalties = [-0.3 * (p - r) for p, r in zip(told["logprob"], told["ref_logprob"], strict=True)]
-        penalties[-1] += told["score"]
-        assert told["reward"] == pytest.approx(penalties, abs=3e-4)
+        assert response["prompt"] == sample["prompt"] and response["completion"] == sample["completion"]
+        assert response["score"] == pytest.approx(sample["reward"], abs=1e-4)
+        assert response["ended"] == (response["token"][-1] == "</s>")
+        penalties = [-0.3 * (p - r) for p, r in zip(response["logprob"], response["ref_logprob"], strict=True)]
+        penalties[-1] += response["score"]
+        assert response["reward"] == pytest.approx(penalties, abs=3e-4)
         advantage, expected = 0.0, []
         for t in reversed(range(n)):
-            after = told["value"][t + 1] if t + 1 < n else 0.0
-            advantage = told["reward"][t] + 0.9 * after - told["value"][t] + 0.9 * 0.8 * advantage
-            expected.insert(0, advantage + told["value"][t])
-        assert told["return"] == pytest.approx(expected, abs=5e-3)
-        ratios = [math.exp(new - old) for new, old in zip(told["new_logprob"], told["logprob"], strict=True)]
-        assert told["ratio"] == pytest.approx(ratios, rel=1e-3, abs=2e-4)
-        assert json.loads(json.dumps(told)) == told
+            after = response["value"][t + 1] if t + 1 < n else 0.0
+            advantage = response["reward"][t] + 0.9 * after - response["value"][t] + 0.9 * 0.8 * advantage
+            expected.insert(0, advantage + response["value"][t])
+        assert response["return"] == pytest.approx(expected, abs=5e-3)
+        ratios = [math.exp(new - old) for new, old in zip(response["new_logprob"], response["logprob"], strict=True)]
+        assert response["ratio"] == pytest.approx(ratios, rel=1e-3, abs=2e-4)
+        assert json.loads(json.dumps(response)) == response
 
 
 def test_the_new_logprobs_are_those_of_the_policy_after_the_update(shared, monkeypatch):
@@ -247,9 +246,9 @@ def test_the_new_logprobs_are_those_of_the_policy_after_the_update(shared, monke
     (rollout,) = rollouts
     with torch.no_grad():
         now = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids, POLICY)
-    for row, told in enumerate(record["tokens"]):
-        assert told["new_logprob"] == pytest.approx(now[row][rollout.mask[row]].tolist(), abs=1e-3)
-        assert told["new_logprob"] != pytest.approx(told["logprob"], abs=1e-2)
+    for row, response in enumerate(record["tokens"]):
+        assert response["new_logprob"] == pytest.approx(now[row][rollout.mask[row]].tolist(), abs=1e-3)
+        assert response["new_logprob"] != pytest.approx(response["logprob"], abs=1e-2)
 
 
 def test_clipped_tokens_are_those_without_gradient(shared):
@@ -259,10 +258,10 @@ def test_clipped_tokens_are_those_without_gradient(shared):
     clipped_policy_loss(new, rollout.logprobs, rollout.advantages, rollout.mask, 0.2).backward()
     clipped = 0
     for row in range(8):
-        told = inspected(rollout, row, new.detach()[row], shared.tokenizer, 0.2)
+        response = inspect_response(rollout, row, new.detach()[row], shared.tokenizer, 0.2)
         real = rollout.mask[row] & (rollout.advantages[row] != 0)
-        assert told["clipped"] == (new.grad[row] == 0)[rollout.mask[row]].tolist() or not real.all()
-        clipped += sum(told["clipped"])
+        assert response["clipped"] == (new.grad[row] == 0)[rollout.mask[row]].tolist() or not real.all()
+        clipped += sum(response["clipped"])
     assert 0 < clipped < rollout.mask.sum()
 
 
@@ -298,10 +297,10 @@ def test_watched_prompts(shared):
     assert [sample["completion"] for sample in records[-1]["samples"]] == now != before
 
 
-# -------------------------------------------------------------------------------------------- formulas
+# -------------------------------------------------------------------------------------------- losses
 
 
-def test_every_formula_can_be_ones_own(shared):
+def test_every_loss_can_be_replaced(shared):
     names = ["kl_penalized_rewards", "gae", "masked_whiten", "policy_loss", "value_loss"]
     called = []
 
@@ -313,7 +312,7 @@ def test_every_formula_can_be_ones_own(shared):
     assert sorted(called) == sorted(names[:3] + 4 * names[3:])  # once a rollout; in each of 2 x 2 gradient steps
 
 
-def test_ones_own_formula_decides_what_is_learned(profile, adapters):
+def test_a_replaced_loss_decides_what_is_learned(profile, adapters):
     moved = []
     for whiten in (Losses().masked_whiten, lambda x, mask: 0 * x):  # no advantage, no policy gradient
         shared = SharedBase.load(profile, sft=adapters.sft)

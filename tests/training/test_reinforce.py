@@ -33,12 +33,12 @@ def test_advantages_by_hand():
 @pytest.mark.parametrize("baseline", [True, False])
 def test_its_first_step_is_the_policy_gradient(shared, monkeypatch, baseline):
     """Against autograd: minus the gradient of mean(A log pi) over the tokens, A worked out from the rollout by hand."""
-    seen = {}
+    captured = {}
     roll_out, step = ppo.roll_out, torch.optim.AdamW.step
-    monkeypatch.setattr(ppo, "roll_out", lambda *args: seen.setdefault("rollout", roll_out(*args)))
+    monkeypatch.setattr(ppo, "roll_out", lambda *args: captured.setdefault("rollout", roll_out(*args)))
 
     def note(optimizer, *args):
-        seen.setdefault("gradients", [p.grad.clone() for p in policy])
+        captured.setdefault("gradients", [p.grad.clone() for p in policy])
         return step(optimizer, *args)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", note)
@@ -47,7 +47,7 @@ def test_its_first_step_is_the_policy_gradient(shared, monkeypatch, baseline):
     next(train_reinforce(shared, PROMPTS, length, replace(CONFIG, max_grad_norm=1e9), baseline=baseline))
     assert not any("value_head" in name for name in changed(shared, before))
 
-    rollout = seen["rollout"]
+    rollout = captured["rollout"]
     with torch.no_grad():
         for name, p in shared.named_parameters():
             p.copy_(before[name])
@@ -55,7 +55,7 @@ def test_its_first_step_is_the_policy_gradient(shared, monkeypatch, baseline):
     advantages = whole - whole.mean() if baseline else whole
     logprobs = shared.response_logprobs(rollout.prompt_ids, rollout.response_ids)
     loss = -(advantages.unsqueeze(1) * logprobs)[rollout.mask].mean()
-    for ours, theirs in zip(torch.autograd.grad(loss, policy), seen["gradients"], strict=True):
+    for ours, theirs in zip(torch.autograd.grad(loss, policy), captured["gradients"], strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 

@@ -1,8 +1,7 @@
-"""The reward model: TRL's loss on our tokens, learning, normalization, saving and loading."""
+"""The reward model: TRL's loss on our tokens, learning, scale, saving and loading."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
@@ -16,23 +15,18 @@ from transformers import set_seed
 from helpers.files import LabError
 from helpers.models.loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids
 from helpers.models.profiles import get_profile
-from helpers.training.reward_model import (
-    load_reward_model,
-    new_reward_model,
-    reward_dataset,
-    score_texts,
-    train_reward_model,
-)
+from helpers.training.reward_model import new_reward_model, reward_dataset, score_texts, train_reward_model
 
+from ..support.shared_base import load_trained_reward_model
 from ..support.tiny import make_llama2_checkpoint, pairs
-from .test_sft import run, training_threads
+from ..support.training_runs import run, training_threads
 
 
 @pytest.fixture(scope="module")
 def trained(profile, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "reward_model"
-    records, (model, normalization) = run(train_reward_model(profile, pairs(48), output=output))
-    return records, model, normalization, output
+    records, (model, scale) = run(train_reward_model(profile, pairs(48), output=output))
+    return records, model, scale, output
 
 
 @pytest.fixture(scope="module")
@@ -82,26 +76,26 @@ def test_it_learns(profile, tokenizer, trained):
 
 
 def test_scores_are_normalized_on_the_reference(profile, tokenizer, trained):
-    _, model, normalization, _ = trained
+    _, model, scale, _ = trained
     both = np.concatenate([scores(profile, model, tokenizer, pairs(48), which) for which in ("chosen", "rejected")])
-    assert normalization(both).mean() == pytest.approx(0, abs=1e-5)
-    assert normalization(both).std() == pytest.approx(1, abs=1e-5)
+    assert scale(both).mean() == pytest.approx(0, abs=1e-5)
+    assert scale(both).std() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_reference_of_ones_own(profile, tokenizer):
     rows = pairs(8, seed=2)
     reference = [(row.prompt, row.rejected) for row in rows]
-    _, (model, normalization) = run(train_reward_model(profile, pairs(16), steps=1, reference=reference))
-    assert normalization.mean == pytest.approx(scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6)
+    _, (model, scale) = run(train_reward_model(profile, pairs(16), steps=1, reference=reference))
+    assert scale.mean == pytest.approx(scores(profile, model, tokenizer, rows, "rejected").mean(), abs=1e-6)
 
 
 def test_the_folder_holds_the_model_that_was_trained(profile, tokenizer, trained):
-    _, model, normalization, output = trained
+    _, model, scale, output = trained
     weights = load_file(output / "adapter_model.safetensors")
     assert any(name.endswith("score.weight") for name in weights)
     assert {t.dtype for t in weights.values()} == {torch.float32}
-    loaded, same = load_reward_model(profile, output)
-    assert same == normalization
+    loaded, same = load_trained_reward_model(profile, output)
+    assert same == scale
     rows = pairs(8)
     np.testing.assert_allclose(
         scores(profile, loaded, tokenizer, rows, "chosen"),
@@ -157,16 +151,9 @@ def test_llama2_files(tmp_path):
     small = replace(small, lora_rank=4, reward_model=replace(small.reward_model, batch_size=8, micro_batch_size=4))
     records, _ = run(train_reward_model(small, pairs(8), steps=2, output=tmp_path / "rm"))
     assert len(records) == 2 and math.isfinite(records[-1]["loss"])
-    load_reward_model(small, tmp_path / "rm")
+    load_trained_reward_model(small, tmp_path / "rm")
 
 
-def test_bad_input(profile, trained, tmp_path):
+def test_bad_input(profile):
     with pytest.raises(LabError, match="no preference pairs"):
         next(train_reward_model(profile, []))
-    with pytest.raises(LabError, match="not a trained reward model .*adapter_config.json, .*reward.json missing"):
-        load_reward_model(profile, tmp_path / "none")
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (tmp_path / name).write_bytes((trained[3] / name).read_bytes())
-    (tmp_path / "reward.json").write_text(json.dumps({"mean": 1}))
-    with pytest.raises(LabError, match='reward.json: must be one JSON object with the numbers "mean" and "std"'):
-        load_reward_model(profile, tmp_path)

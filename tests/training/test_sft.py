@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -19,23 +18,9 @@ from helpers.training.sft import sft_dataset, train_sft
 from helpers.training.trl_bridge import stream
 
 from ..support.tiny import pairs
-
-
-def run(generator):
-    """All records of a generator, and what it returns."""
-    records = []
-    while True:
-        try:
-            records.append(next(generator))
-        except StopIteration as end:
-            return records, end.value
-
+from ..support.training_runs import run, training_threads, untimed
 
 # ------------------------------------------------------------------------------------------------ stream
-
-
-def training_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "training"]
 
 
 def test_stream_yields_and_returns():
@@ -148,16 +133,12 @@ def test_the_adapter_on_disk_is_the_model_that_was_trained(profile, trained):
             assert (model(ids).logits - loaded(ids).logits).abs().max() > 0.01
 
 
-def untimed(records):
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-
-
 def test_equal_seeds_give_equal_runs_whatever_the_consumer_draws(profile, trained):
-    again = []
+    second = []
     for record in train_sft(profile, pairs(48)):
-        again.append(record)
+        second.append(record)
         torch.rand(3)
-    assert untimed(again) == untimed(trained[0])
+    assert untimed(second) == untimed(trained[0])
 
 
 def test_closing_early_stops_the_training_and_writes_nothing(profile, tmp_path):

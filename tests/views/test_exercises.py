@@ -34,8 +34,8 @@ def test_choice_is_explained_marked_and_kept():
     assert kept == ["that"]
     assert view._buttons["that"].description == "● that"
     assert view._buttons["this"].description == "○ this"
-    assert "no" in view._said.value
-    assert "because" in ChoiceView("Which?", [("this", "because")], chosen="this")._said.value
+    assert "no" in view._response.value
+    assert "because" in ChoiceView("Which?", [("this", "because")], chosen="this")._response.value
 
 
 def test_slider_keeps_what_it_shows():
@@ -45,7 +45,7 @@ def test_slider_keeps_what_it_shows():
     view.slider.value = 0.3
     view._button.click()
     assert kept == [pytest.approx(0.3)]
-    assert "0.3 %" in view._said.value
+    assert "0.3 %" in view._response.value
 
 
 @pytest.mark.parametrize(

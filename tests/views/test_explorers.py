@@ -8,12 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit
-from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from helpers.formulas.quantization import NF4_LEVELS, dequantize_nf4, quantize_nf4
 from helpers.views import explorers
-from helpers.views.card import PLOTLY, Chart, title_of
+from helpers.views.card import PLOTLY
+from helpers.views.chart import Chart, title_of
 
 quick = settings(deadline=None, max_examples=15)
 
@@ -56,37 +55,6 @@ def test_labels_figure():
     assert list(bag.error_y.array) == [0.02, 0.02] and list(bag.error_y.arrayminus) == [0.05, 0.05]
 
 
-# --- Bradley-Terry ------------------------------------------------------------
-
-
-@quick
-@given(st.floats(-6, 6), st.floats(0, 3))
-def test_bradley_terry_figure(gap, margin):
-    chances, chance, pulls, pull, losses, loss = explorers.bradley_terry_figure(gap, margin).data
-    gaps = np.asarray(chances.x)
-    assert np.allclose(chances.y, expit(gaps), atol=1e-4) and chance.y[0] == pytest.approx(expit(gap), abs=1e-4)
-    assert np.allclose(losses.y, np.logaddexp(0, margin - gaps), atol=1e-4)
-    assert loss.y[0] == pytest.approx(np.logaddexp(0, margin - gap), abs=1e-4)
-    assert np.allclose(pulls.y, expit(margin - gaps), atol=1e-4)
-    assert pull.y[0] == pytest.approx(expit(margin - gap), abs=1e-4)
-    assert len({trace.line.dash for trace in (chances, pulls, losses)}) == 3
-
-
-def test_bradley_terry_explorer():
-    card = explorers.bradley_terry_explorer()
-    assert (
-        repr(card)
-        == "At a gap of +1.0 the chosen text wins 73%; loss 0.31, pull 0.27. Run this cell to move the sliders."
-    )
-    knobs = knobs_of(card)
-    knobs["r(chosen) - r(rejected)"].value = -2.0
-    knobs["m (margin of the loss)"].value = 1.0
-    title = "At a gap of -2.0 the chosen text wins 12%; loss 3.05, pull 0.95 (with a margin of 1.0)"
-    assert chart_of(card).title == title
-    assert card._aide.state["news"] == title  # and it is read aloud
-    assert repr(card).startswith("At a gap of +1.0")  # what is stored does not depend on the student
-
-
 # --- Clip ---------------------------------------------------------------------
 
 
@@ -118,9 +86,14 @@ def test_the_clip_takes_the_gradient_on_one_side_only(advantage, ratio, what):
 
 def test_clip_explorer():
     card = explorers.clip_explorer()
+    start = "A = +1.0, clip = 0.20: at a ratio of 1.30 the token is worth +1.20; clipped: it gets no gradient"
+    assert repr(card) == f"{start}. Run this cell to move the sliders."
     assert list(knobs_of(card)) == ["clip", "A (advantage)", "ratio"]
     knobs_of(card)["clip"].value = 0.4
-    assert chart_of(card).title.startswith("A = +1.0, clip = 0.40: at a ratio of 1.30 the token is worth +1.30")
+    title = chart_of(card).title
+    assert title.startswith("A = +1.0, clip = 0.40: at a ratio of 1.30 the token is worth +1.30")
+    assert card._announcer.state["announcement"] == title  # and it is read aloud
+    assert repr(card).startswith(start)  # what is stored does not depend on the student
 
 
 # --- Beta ---------------------------------------------------------------------
@@ -157,54 +130,6 @@ def test_beta_explorer_goes_through_the_recordings_in_order():
     knob.value = 0.1
     assert chart_of(card).title.startswith("beta = 0.1")
     assert ranges == [chart_of(card).state["figure"]["layout"][axis]["range"] for axis in ("xaxis2", "yaxis2")]
-
-
-# --- Decoding -----------------------------------------------------------------
-
-
-@quick
-@given(st.lists(st.integers(-80, 80), min_size=2, max_size=40, unique=True), st.floats(0.1, 3), st.floats(0.05, 0.999))
-def test_decoding_is_that_of_transformers(tenths, temperature, top_p):
-    logits = [tenth / 10 for tenth in tenths]  # apart: which of two equal tokens is cut is anybody's choice
-    scores = torch.tensor([logits], dtype=torch.double)
-    warmed = TemperatureLogitsWarper(temperature)(None, scores)
-    cut = TopPLogitsWarper(top_p)(None, warmed)
-    frame = explorers.decoded(logits, temperature, top_p).sort_values("index")
-    assert np.allclose(frame["probability"], warmed.softmax(-1)[0])
-    mass = np.sort(warmed.softmax(-1)[0].numpy())[::-1].cumsum()
-    if np.abs(mass - top_p).min() > 1e-6:  # else the last digit decides
-        assert frame["kept"].tolist() == cut.isfinite()[0].tolist()
-        assert np.allclose(frame["sampled"], cut.softmax(-1)[0])
-
-
-def test_ties_and_extremes_keep_at_least_one_token():
-    assert explorers.decoded([1.0, 1.0, 1.0], 1.0, 0.05)["kept"].tolist() == [True, False, False]
-    assert explorers.decoded([1.0, 1.0, 1.0], 1.0, 1.0)["kept"].all()
-    sure = explorers.decoded([1000.0, 0.0], 0.1, 0.9)
-    assert sure["sampled"].tolist() == [1.0, 0.0]
-
-
-def test_decoding_figure_shows_what_is_cut_and_the_rest_as_one():
-    tokens, logits = [" a", "\n", "<b>", *(f"t{i}" for i in range(20))], np.linspace(3, -3, 23)
-    figure = explorers.decoding_figure(tokens, logits, 1.0, 0.6, shown=4)
-    drawn, cut, all_ = figure.data
-    assert list(figure.layout.xaxis.ticktext) == ["1. ·a", "2. ⏎", "3. &lt;b&gt;", "4. t0", "the other 19"]
-    assert sum(drawn.y) == pytest.approx(1, abs=1e-3) and sum(all_.y) == pytest.approx(1, abs=1e-3)
-    kept = int(explorers.decoded(logits, 1.0, 0.6)["kept"].sum())
-    assert f"{kept} of 23 tokens stay" in title_of(figure)
-    assert sum(cut.y) == pytest.approx(1 - explorers.decoded(logits, 1.0, 0.6)["probability"][:kept].sum(), abs=1e-3)
-    assert cut.marker.pattern.shape == "/"  # not by color alone
-
-
-def test_decoding_explorer():
-    card = explorers.decoding_explorer(["a", "b", "c"], torch.tensor([2.0, 1.0, 0.0], requires_grad=True))
-    knobs = knobs_of(card)
-    assert repr(card).startswith("T = 1.00, p = 0.90: 2 of 3 tokens stay; a is drawn 73% of the time")
-    knobs["T (temperature)"].value = 0.1
-    assert chart_of(card).title == "T = 0.10, p = 0.90: 1 of 3 tokens stay; a is drawn 100% of the time"
-    knobs["T (temperature)"].value = 3.0
-    knobs["p (top-p)"].value = 1.0
-    assert "3 of 3 tokens stay" in chart_of(card).title
 
 
 # --- NF4 ----------------------------------------------------------------------
@@ -269,10 +194,8 @@ def test_weights_of_odd_number_are_cut_to_whole_blocks():
 
 def all_explorers() -> list:
     return [
-        explorers.bradley_terry_explorer(),
         explorers.clip_explorer(),
         explorers.beta_explorer({0.05: run(0.05), 0.1: run(0.1)}),
-        explorers.decoding_explorer(["a", "b", "c"], [2.0, 1.0, 0.0]),
         explorers.nf4_explorer(torch.linspace(-1, 1, 256), nf4, NF4_LEVELS),
     ]
 
@@ -290,4 +213,4 @@ def test_every_slider_is_named_and_moves_the_figure():
             before = chart_of(card).state
             knob.value = knob.options[-1][1] if hasattr(knob, "options") else knob.max
             assert name and chart_of(card).state != before
-            assert card._aide.state["news"] == chart_of(card).title
+            assert card._announcer.state["announcement"] == chart_of(card).title

@@ -7,7 +7,7 @@ from helpers.views.failure_cases import revealed
 
 def test_a_case_is_closed_and_its_lines_are_text():
     records = [{"step": step, "gold": 2.0 - 0.1 * step} for step in range(1, 11)]
-    html = revealed("the <b>cause</b>", "The sign </s>.", "mask = ids != pad", "mask = x < y", records)
+    html = revealed("the <b>cause</b>", "The sign </s>.", ["- mask = ids != pad", "+ mask = x < y"], records)
     assert html.startswith("<details") and " open>" not in html.split(">")[0]
     assert "The &lt;b&gt;cause&lt;/b&gt;." in html and "The sign &lt;/s&gt;." in html
     assert "- mask = ids != pad\n+ mask = x &lt; y" in html

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.labeling.agreement import AGREEMENT, rating_drift
+from helpers.labeling.agreement import AGREEMENT
 from helpers.labeling.session import LabelingSession, RatingSession
 from helpers.labeling.store import LabelStore
 from helpers.preferences import Pair
@@ -194,14 +194,6 @@ def test_agreement_figure_says_too_few_instead_of_drawing_a_point():
     assert notes == ["too few: 3 of 10"] * 2
     assert "classmate &lt;b&gt;bob&lt;/b&gt;" in figure.data[0].y
     views.agreement_figure(table.iloc[1:], "title")
-
-
-def test_ratings_figure():
-    ratings = [3, 4, 5] * 4 + [5, 6, 7] * 4
-    figure = views.ratings_figure(ratings, rating_drift(ratings).halves, "title")
-    points, first, second = figure.data
-    assert list(points.y) == ratings and first.y == (4, 4) and second.y == (6, 6)
-    assert first.x == (0.6, 12.4) and second.x == (12.6, 24.4) and first.line.dash != second.line.dash
 
 
 def test_pairs_with_hostile_texts_are_sent_as_they_are(store):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.views.card import as_json
+from helpers.views.chart import as_json
 from helpers.views.overoptimization import PointReader, curves_figure, gains_figure, kl_figure
 
 CURVES = pd.DataFrame(

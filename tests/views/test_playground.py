@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,42 +10,19 @@ import threading
 
 import ipywidgets as widgets
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from helpers import files
 from helpers.files import ROOT, LabError
-from helpers.models.language_models import load_language_model
-from helpers.models.prompt_formats import Ask
-from helpers.prompting import history as generation_history
-from helpers.prompting.history import COLUMNS, History
+from helpers.models.language_model_loading import load_language_model
+from helpers.prompting.history import COLUMNS
 from helpers.prompting.templates import TEMPLATES, Template
-from helpers.views.playground import Playground, one_line
+from helpers.views.playground import Playground
+from helpers.views.playground_setting import one_line
+
+from ..support.patience import patience
+from ..support.playground import Fake, playground, run
 
 EVIL = "<img src=x onerror=alert(1)> & <b>bold</b>"
-PATIENCE = 30  # seconds
-
-
-class Fake:
-    """Streams its words one by one, and remembers how it was asked."""
-
-    context = 64
-
-    def __init__(self, text: str = " one two three") -> None:
-        self.text, self.asked = text, []
-
-    def render(self, ask: Ask) -> str:
-        return f"[{ask.query}]"
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
-    def stream(self, prompt, *, max_new_tokens=48, seed=0, **decoding):
-        self.asked.append((prompt, max_new_tokens, seed, decoding))
-        yield from (f" {word}" for word in self.text.split())
-
-    def next_tokens(self, prompt, n=10):
-        return [(" one", 0.75), ("\n", 0.25)][:n]
 
 
 class Broken(Fake):
@@ -73,26 +48,15 @@ class Gated(Fake):
         try:
             while True:
                 self.waiting.release()
-                assert self.turn.acquire(timeout=PATIENCE)
+                assert self.turn.acquire(timeout=patience())
                 yield " word"
         finally:
             self.closed = True
 
     def step(self) -> None:
         """Let one word through, and wait until the next one is asked for."""
-        assert self.waiting.acquire(timeout=PATIENCE)
+        assert self.waiting.acquire(timeout=patience())
         self.turn.release()
-
-
-def playground(*models: Fake, **more) -> Playground:
-    return Playground({f"model {i}": model for i, model in enumerate(models or (Fake(),))}, **more)
-
-
-def run(pg: Playground) -> dict:
-    """Generate, wait, and return what column A shows."""
-    pg.generate()
-    assert pg.wait(PATIENCE) and not pg._start.disabled and pg._stop.disabled
-    return pg.settings[0].outcome.state
 
 
 @pytest.fixture(autouse=True)
@@ -219,12 +183,12 @@ def test_the_text_is_shown_while_it_grows(monkeypatch):
     pg.generate()
     model.step()
     model.step()
-    assert model.waiting.acquire(timeout=PATIENCE)  # it waits for the third word
+    assert model.waiting.acquire(timeout=patience())  # it waits for the third word
     shown = pg.settings[0].outcome.state
     assert shown["text"] == " word word" and shown["running"] and shown["words"] == "generating"
     pg.stop()
     model.turn.release()
-    assert pg.wait(PATIENCE)
+    assert pg.wait(patience())
 
 
 def test_stop_ends_a_generation_closes_its_stream_and_keeps_nothing():
@@ -233,13 +197,13 @@ def test_stop_ends_a_generation_closes_its_stream_and_keeps_nothing():
     pg._compare.value = True
     pg.generate()
     model.step()
-    assert model.waiting.acquire(timeout=PATIENCE)
+    assert model.waiting.acquire(timeout=patience())
     assert pg._start.disabled and not pg._stop.disabled
     pg.generate()  # is ignored: one is going on
     pg._stop.click()
     assert pg._stop.disabled and not pg.wait(0)
     model.turn.release()
-    assert pg.wait(PATIENCE) and model.closed
+    assert pg.wait(patience()) and model.closed
     a, b = (setting.outcome.state for setting in pg.settings)
     assert a["words"] == "stopped, and not kept in the history" and a["text"].startswith(" word") and not a["running"]
     assert b["words"] == "stopped before it began"
@@ -320,7 +284,7 @@ def test_the_history_outlives_the_kernel():
     """A process is killed in the middle of its second generation; a new playground has the first."""
     script = """
 import sys, time
-from tests.views.test_playground import Fake, playground, run
+from tests.support.playground import Fake, playground, run
 
 class Hangs(Fake):
     def stream(self, prompt, **_):
@@ -345,88 +309,6 @@ time.sleep(600)
     run(pg)
     assert pg.history["completion"].tolist() == [" one two three", " later"]
     assert (files.work() / "playground.jsonl").read_bytes().count(b"\n") == 2
-
-
-def test_a_line_that_was_cut_off_costs_that_line_only(tmp_path):
-    log = History(tmp_path / "deep" / "history.jsonl")
-    assert log.records() == []
-    log.append({"completion": "first \u2028 é"})
-    with open(log.path, "ab") as file:
-        file.write(b'{"completion": "cut o')
-    log.append({"completion": "\ud800 third"})  # half a character, as a browser can send it
-    assert [record["completion"] for record in log.records()] == ["first \u2028 é", "? third"]
-
-
-def test_a_full_disk_is_said(tmp_path, monkeypatch):
-    log = History(tmp_path / "history.jsonl")
-
-    def full(_):
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(generation_history.os, "fsync", full)
-    with pytest.raises(LabError, match="cannot be written .*No space left"):
-        log.append({"completion": "x"})
-
-
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1", "\r\n-2", "＝1", "'quoted", "\u00a0@x"]
-HARMLESS = ["", " plain", "1=1", "a - b", "<b>bold</b>", 'a "quoted", b\nc']
-
-
-def record(text: str) -> dict:
-    return {
-        "time": "2026-01-01T00:00:00+00:00",
-        "model": text,
-        "template": text,
-        "slots": {"post": text},
-        "prompt": text,
-        "decoding": {"top_p": 0.9},
-        "seed": 1,
-        "completion": text,
-        "next_tokens": [[text, 0.5]],
-    }
-
-
-def test_an_export_to_csv_has_no_formulas_and_loses_nothing(tmp_path):
-    log = History(tmp_path / "history.jsonl")
-    for text in FORMULAS + HARMLESS:
-        log.append(record(text))
-    assert log.export(tmp_path / "out.csv") == len(FORMULAS + HARMLESS)
-    with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
-    for text, row in zip(FORMULAS + HARMLESS, rows, strict=True):
-        for column in ("model", "template", "prompt", "completion"):
-            assert row[column] == ("'" + text if text in FORMULAS else text)
-        assert json.loads(row["slots"]) == {"post": text} and json.loads(row["next_tokens"]) == [[text, 0.5]]
-        assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row.values())
-        assert row["seed"] == "1"
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.text(st.characters(codec="utf-8")))
-def test_an_exported_text_can_be_read_back(text):
-    cell = generation_history._cell(text)
-    assert cell.removeprefix("'") == text and cell.lstrip()[:1] not in tuple("=+-@")
-
-
-def test_an_export_to_jsonl_has_the_records_as_they_are(tmp_path):
-    log = History(tmp_path / "history.jsonl")
-    for text in FORMULAS:
-        log.append(record(text))
-    assert log.export(tmp_path / "out.jsonl") == len(FORMULAS)
-    assert [row for _, row in files.read_jsonl(tmp_path / "out.jsonl")] == log.records() == list(map(record, FORMULAS))
-
-
-def test_an_export_that_makes_no_sense_is_refused(tmp_path):
-    log = History(tmp_path / "history.jsonl")
-    log.append(record("x"))
-    before = log.path.read_bytes()
-    for name in ("out.xlsx", "out"):
-        with pytest.raises(LabError, match=r"end the name with \.csv or \.jsonl"):
-            log.export(tmp_path / name)
-    with pytest.raises(LabError, match="is the history itself"):
-        log.export(tmp_path / "." / "history.jsonl")
-    assert log.path.read_bytes() == before
 
 
 def test_the_export_button_writes_beside_the_history(work):

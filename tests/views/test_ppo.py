@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.views import ppo as views
-from helpers.views.card import title_of
+from helpers.views.chart import title_of
 
 RECORDS = [
     {"step": i + 1, "reward": 0.1 * i, "kl": 0.05 * i, "entropy": 2.0, "explained_variance": 0.1} for i in range(10)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from html.parser import HTMLParser
 
 import ipywidgets as widgets
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.views.text import as_html, as_label
+from helpers.views.text import as_html, as_label, visible
 from tests.support import hostile_views
 from tests.support.injections import injections
 
@@ -53,6 +54,23 @@ def test_a_text_as_html_reads_as_the_text(text):
 def test_a_label_has_no_tag(text):
     assert "<" not in as_label(text) and Reader(as_label(text)).text == text
     assert as_label(3) == 3
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(max_size=20))
+def test_tokens_can_be_seen(text):
+    shown = visible(text)
+    assert shown and not any(c.isspace() or unicodedata.category(c) in ("Cc", "Cf") for c in shown)
+
+
+def test_tokens_are_seen_with_signs():
+    assert visible(" the\n") == "·the⏎" and visible("") == "∅" and visible("\u200b") == "⟨200B⟩"
+    assert visible("a" * 30, 12) == "a" * 11 + "…"
+
+
+def test_every_view_is_listed():
+    assert set(hostile_views.VIEWS) | hostile_views.TEXTLESS == hostile_views.all_views()
+    assert not set(hostile_views.VIEWS) & hostile_views.TEXTLESS
 
 
 # The report is a whole page, with tags of its own: tests/views/test_diagnostics.py reads it.

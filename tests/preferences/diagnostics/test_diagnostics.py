@@ -27,24 +27,9 @@ from helpers.preferences.diagnostics.columns import SHOWN, Columns, Lowest, Samp
 from helpers.preferences.diagnostics.near_duplicates import plain_words
 from helpers.preferences.diagnostics.shortcuts import accuracy_over_prompts, give_away_words, held_out
 
-WORDS = "dog cat house friend help money lease job phone winter letter garden tomato song paper river stone".split()
+from ...support.preferences import WORDS, plain_set, row
+
 REAL = files.ROOT.parent / "shared" / "data" / "hh-rlhf-harmless-base" / "test.jsonl.gz"
-
-
-def row(prompt="p", chosen="good text", rejected="bad text", number=[0], **changes) -> Preference:  # noqa: B006
-    number[0] += 1
-    fields = {"id": f"r{number[0]}", "source": "a>b", "annotator": "ann", "strength": None, "split": "train"} | changes
-    return Preference(prompt, chosen, rejected, **fields)
-
-
-def text(rng: random.Random, n: int) -> str:
-    return " ".join(rng.choices(WORDS, k=n))
-
-
-def plain_set(n: int, seed: int = 0, **changes) -> list[Preference]:
-    """Rows without any fault: long different prompts, completions of random words of equal length."""
-    rng = random.Random(seed)
-    return [row(text(rng, 30), text(rng, 15), text(rng, 15), id=f"{seed}-{i}", **changes) for i in range(n)]
 
 
 def same(a, b) -> bool:

@@ -53,6 +53,7 @@ def test_tokenizer_gives_back_any_text(shipped):
     assert len(tokenizer("2026", add_special_tokens=False)["input_ids"]) == 4  # every digit is a token
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_and_writes_a_whole_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(base, "train_tokenizer", lambda config: original(config, n_documents=50))
     monkeypatch.setattr(base, "_batches", lambda config, tokenizer, phase: batches(config, tokenizer, phase, pool=2))

@@ -36,7 +36,7 @@ def test_the_shipped_model_is_the_one_on_its_card(name):
         assert loss == pytest.approx(float(stated), rel=0.01, abs=5e-3), task
 
 
-def test_instructions_taught_what_gaps_did_not():
+def test_instruction_tuning_lowers_losses_that_span_corruption_did_not():
     before, after = (t5.answer_losses(*load(MODELS / name), n=32) for name in SHIPPED)
     for task in ("kind, 2 examples", "steps, 1 examples", "goal, 0 examples", "tldr, 0 examples, told"):
         assert after[task] < 0.5 * before[task], task
@@ -82,19 +82,19 @@ def test_training_is_reproducible_and_says_which_of_its_checkpoints_is_tuned(tmp
 
 
 @given(st.lists(st.integers(100, 200), min_size=1, max_size=80), st.integers(0, 1000))
-def test_gaps_and_what_stood_in_them_make_the_text_again(ids, seed):
-    gap_ids = list(range(3, 13))
-    source, target = t5.corrupt_spans(ids, gap_ids, 0.15, 3.0, random.Random(seed))
+def test_the_text_is_its_corrupted_version_with_the_spans_put_back(ids, seed):
+    sentinel_ids = list(range(3, 13))
+    source, target = t5.corrupt_spans(ids, sentinel_ids, 0.15, 3.0, random.Random(seed))
     assert source[-1] == target[-1] == t5.END
-    stood, gap = {}, None
+    spans, sentinel = {}, None
     for token in target[:-1]:
-        if token in gap_ids:
-            gap = token
-            stood[gap] = []
+        if token in sentinel_ids:
+            sentinel = token
+            spans[sentinel] = []
         else:
-            stood[gap].append(token)
-    again = [token for at in source[:-1] for token in (stood[at] if at in gap_ids else [at])]
-    assert again == ids and all(stood.values())
+            spans[sentinel].append(token)
+    restored = [token for part in source[:-1] for token in (spans[part] if part in sentinel_ids else [part])]
+    assert restored == ids and all(spans.values())
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5])
@@ -115,9 +115,9 @@ def test_a_batch_has_as_many_texts_as_fit(lengths, tokens):
     stream = small_tasks.task_batches_by_tokens(
         tokens, 0, lambda rng: next(drawn), list, lambda length: length, pool=len(lengths)
     )
-    seen = []
-    while len(seen) < len(lengths):
+    batched = []
+    while len(batched) < len(lengths):
         batch = next(stream)
         assert len(batch) * max(batch) <= tokens
-        seen += batch
-    assert sorted(seen) == sorted(lengths)
+        batched += batch
+    assert sorted(batched) == sorted(lengths)

@@ -1,15 +1,18 @@
-"""The command line and the pipeline behind it."""
+"""The commands, and the pipeline behind one of them."""
 
 import json
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
+from importlib import import_module
 
 import pandas as pd
 import pytest
 
 from helpers import __main__ as cli
 from helpers import files
+from helpers.commands import COMMANDS
 from helpers.experiments import prompting_grid as lab_grid
 from helpers.models.shared_base import SharedBase
 from helpers.prompting import techniques
@@ -23,14 +26,69 @@ def own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.mark.parametrize(
-    "command", ["", "doctor", "train", "inspect", "evaluate", "pipeline", "grid", "sweep", "data", "notebooks"]
-)
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([*command.split(), "--help"])
     assert end.value.code == 0
-    assert "usage: python -m helpers" in capsys.readouterr().out
+    assert f"usage: python -m helpers {command}" in capsys.readouterr().out
+
+
+def test_the_commands_stand_in_the_order_of_the_work(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    assert list(COMMANDS) == [
+        "doctor", "lab", "check-labs", "grade", "inspect", "train", "evaluate", "pipeline", "grid", "experiment",
+        "data", "notebooks",
+    ]  # fmt: skip
+    assert [words[0] for words in lines if words[0] in COMMANDS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("/venv/bin/rlhf-labs", "rlhf-labs"),
+        ("rlhf-labs.exe", "rlhf-labs"),
+        ("/repository/helpers/__main__.py", "python -m helpers"),
+    ],
+)
+def test_the_help_says_how_it_was_called(called, name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [called])
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: {name} [-h]") and f"Start with: {name} doctor" in " ".join(said.split())
+
+
+def test_the_console_script_is_the_command_line():
+    scripts = tomllib.loads((files.ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    module, _, function = scripts["rlhf-labs"].partition(":")
+    assert getattr(import_module(module), function) is cli.main
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from helpers.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=files.ROOT, check=True)
+    assert not {"torch", "numpy", "pandas", "plotly", "tqdm"} & set(done.stdout.split())
+
+
+def test_an_option_that_no_command_knows_is_an_error(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor", "--no-browser"])
+    assert end.value.code == 2 and "unrecognized arguments: --no-browser" in capsys.readouterr().err
+
+
+def test_an_experiment_is_asked_for_by_its_name(capsys):
+    for arguments in ([], ["sweep"]):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["experiment", *arguments])
+        assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "the following arguments are required: name" in said
+    assert all(f"{name}" in said for name in ("overoptimization", "direct_alignment", "reward_models"))
 
 
 def test_an_unknown_profile_is_one_line_and_no_traceback(capsys):
