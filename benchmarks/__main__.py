@@ -46,6 +46,7 @@ def measure_pipeline(seeds: int, reuse: bool = False) -> dict:
 
 
 def main() -> None:
+    """Measure what the command line asks for, and write benchmarks/results.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="PPO seeds; default: 3")
     parser.add_argument("--reuse", action="store_true", help="do not train SFT and reward model again")

@@ -20,7 +20,7 @@ from helpers import evaluation
 from helpers.models.profiles import get_profile
 from helpers.preferences import read_prompts
 from helpers.runs import stages
-from helpers.training.grpo import train_in_groups
+from helpers.training.grpo import train_grpo, train_rloo
 from helpers.training.ppo_config import PPOConfig
 from helpers.training.reinforce import train_reinforce
 from helpers.training.train_ppo import train_ppo
@@ -30,8 +30,8 @@ METHODS: dict[str, Train] = {
     "PPO": train_ppo,
     "REINFORCE, no baseline": lambda *a: train_reinforce(*a, baseline=False),
     "REINFORCE, mean baseline": train_reinforce,
-    "RLOO (TRL), groups of 4": lambda *a: train_in_groups("rloo", *a),
-    "GRPO (TRL), groups of 4": lambda *a: train_in_groups("grpo", *a),
+    "RLOO (TRL), groups of 4": train_rloo,
+    "GRPO (TRL), groups of 4": train_grpo,
 }
 GOLD, WINDOW = 2.0, 5
 
@@ -79,6 +79,7 @@ def summary(runs: list[dict]) -> dict:
 
 
 def main() -> None:
+    """Run every method with every seed, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.algorithms", description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, help="of each run, for a trial; default: 40")

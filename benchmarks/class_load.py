@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -46,20 +47,26 @@ STUDENTS, CORES = 80, (8, 16, 32, 64)
 
 
 def level(lab: Path, kernels: int, cells: int | None = None) -> list[dict]:
-    """Run the lab in so many kernels at once: a record for each.
+    """Run the lab in so many kernels at once.
 
-    cells: run only so many code cells. A record: `seconds`, `core_seconds`, `rss`, `pss` (highest), `held` (the last
-    PSS before its end), `reason` (empty if the lab ran to its end). Memory in MiB; PSS is RSS where there is no PSS.
+    Args:
+        lab: the notebook.
+        kernels: how many.
+        cells: run only so many code cells.
+
+    Returns:
+        A record for each: `seconds`, `core_seconds`, `rss`, `pss` (highest), `held` (the last PSS before its end),
+        `reason` (empty if the lab ran to its end). Memory in MiB; PSS is RSS where there is no PSS.
     """
     with tempfile.TemporaryDirectory(prefix="class-load-", ignore_cleanup_errors=True) as name:
         folders = [Path(name, f"student-{i}") for i in range(kernels)]
         with ThreadPoolExecutor(kernels) as pool:
             running = [pool.submit(_student, lab, folder, cells) for folder in folders]
-            seen = _watch(running, folders)
+            peaks = _watch(running, folders)
         records = []
         for future, folder in zip(running, folders, strict=True):
             result, seconds = future.result()
-            records.append({"seconds": round(seconds, 1), "reason": result.reason, **seen[folder]})
+            records.append({"seconds": round(seconds, 1), "reason": result.reason, **peaks[folder]})
         return records
 
 
@@ -80,7 +87,7 @@ def _student(lab: Path, folder: Path, cells: int | None) -> tuple[Result, float]
 
 def _watch(running: Sequence[Future], folders: Sequence[Path]) -> dict[Path, dict]:
     """Look at this process's kernels until all have ended; a kernel's working folder says whose it is."""
-    seen = {folder: {"core_seconds": 0.0, "rss": 0.0, "pss": 0.0, "held": 0.0} for folder in folders}
+    peaks = {folder: {"core_seconds": 0.0, "rss": 0.0, "pss": 0.0, "held": 0.0} for folder in folders}
     while not all(future.done() for future in running):
         now = {folder: [0.0, 0.0, 0.0] for folder in folders}
         for process in psutil.Process().children(recursive=True):
@@ -93,12 +100,12 @@ def _watch(running: Sequence[Future], folders: Sequence[Path]) -> dict[Path, dic
                 now[folder] = [sum(pair) for pair in zip(now[folder], used, strict=True)]
         for folder, (core_seconds, rss, pss) in now.items():
             if pss:
-                best = seen[folder]
+                best = peaks[folder]
                 best["core_seconds"] = round(max(best["core_seconds"], core_seconds), 1)
                 best["rss"], best["pss"] = round(max(best["rss"], rss)), round(max(best["pss"], pss))
                 best["held"] = round(pss)
         time.sleep(TICK)
-    return seen
+    return peaks
 
 
 def server_memory(servers: int = 2, seconds: float = 20) -> float:
@@ -106,10 +113,10 @@ def server_memory(servers: int = 2, seconds: float = 20) -> float:
     with tempfile.TemporaryDirectory(prefix="class-load-", ignore_cleanup_errors=True) as name:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
         private = {f"JUPYTER_{kind}_DIR": str(Path(name, kind)) for kind in ("CONFIG", "RUNTIME", "DATA")}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        command.append(f"--ServerApp.root_dir={name}")
+        nowhere = subprocess.DEVNULL
         processes = [
-            subprocess.Popen([*command, f"--ServerApp.root_dir={name}"], env=os.environ | private, **quiet)
-            for _ in range(servers)
+            subprocess.Popen(command, env=os.environ | private, stdout=nowhere, stderr=nowhere) for _ in range(servers)
         ]
         try:
             time.sleep(seconds)
@@ -123,9 +130,10 @@ def server_memory(servers: int = 2, seconds: float = 20) -> float:
 
 def measure(plan: dict[str, list[int]], minutes: float, cells: int | None = None) -> dict:
     """All levels of the plan (lab: numbers of kernels), as far as the time goes."""
-    start, cores = time.monotonic(), psutil.Process().cpu_affinity() if hasattr(psutil.Process, "cpu_affinity") else []
-    cores = len(cores) or os.cpu_count() or 1
-    found = {"cores": cores, "cells": cells, "server": server_memory(), "levels": [], "left_out": []}
+    start = time.monotonic()
+    affinity = psutil.Process().cpu_affinity() if hasattr(psutil.Process, "cpu_affinity") else None
+    cores = len(affinity or []) or os.cpu_count() or 1
+    found: dict[str, Any] = {"cores": cores, "cells": cells, "server": server_memory(), "levels": [], "left_out": []}
     for name, numbers in plan.items():
         lab, core_seconds = find_lab(name), 0.0
         for kernels in sorted(numbers):
@@ -151,10 +159,17 @@ def _line(one: dict) -> str:
 
 
 def needs(found: dict, lab: str, students: int = STUDENTS, cores: int | None = None, share: float = 1.0) -> dict:
-    """The need of a class with one lab: `memory` (GB, 1e9 bytes) and `seconds` until the last is done.
+    """The need of a class with one lab.
 
-    share: of the students who run at the same moment; the others have the lab open and hold what it left in memory.
-    cores: of the machine; default: those measured on.
+    Args:
+        found: what was measured.
+        lab: its name.
+        students: in the class.
+        cores: of the machine; default: those measured on.
+        share: of the students who run at the same moment; the others have the lab open and hold what it left in memory.
+
+    Returns:
+        `memory` (GB, 1e9 bytes) and `seconds` until the last is done.
     """
     levels = [one for one in found["levels"] if one["lab"] == lab]
     everyone = [student for one in levels for student in one["students"]]
@@ -212,7 +227,11 @@ def table(found: dict) -> str:
 
 
 def write_into(page: Path, text: str) -> None:
-    """Put the text between the page's two markers. Raises LabError if they are not there."""
+    """Put the text between the page's two markers.
+
+    Raises:
+        LabError: they are not there.
+    """
     before, begin, rest = page.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
-from peft import get_peft_model
+from peft import PeftModel, get_peft_model
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -47,13 +47,13 @@ class Critic(nn.Module):
 
     base_model_prefix = "trunk"
 
-    def __init__(self, policy: nn.Module) -> None:
+    def __init__(self, policy: PeftModel) -> None:
         super().__init__()
         self.trunk = policy.base_model.model.model
         self.score = nn.Linear(self.trunk.config.hidden_size, 1)
 
 
-def weights_of(policy: nn.Module, head: nn.Linear) -> dict[str, Tensor]:
+def weights_of(policy: PeftModel, head: nn.Linear) -> dict[str, Tensor]:
     """The trained weights under the names that they have in a SharedBase."""
     named = [(f"peft.{n.replace('.default.', '.policy.')}", p) for n, p in policy.named_parameters() if "lora_" in n]
     named += [(f"value_head.{n}", p) for n, p in head.named_parameters()]
@@ -61,6 +61,15 @@ def weights_of(policy: nn.Module, head: nn.Linear) -> dict[str, Tensor]:
 
 
 def run(ppo_trainer, quantize: bool) -> tuple[dict[str, Tensor], dict]:
+    """Train with TRL's trainer.
+
+    Args:
+        ppo_trainer: the module `trl.experimental.ppo.ppo_trainer`.
+        quantize: whether the base is in 4 bits.
+
+    Returns:
+        The tensors (first and last weights, responses) by name, and prompts, scores and metrics.
+    """
     profile = replace(PROFILE, quantize=quantize)
     tokenizer = load_tokenizer(profile)
     prompts = [row.prompt for row in read_prompts("train")[: BATCH * UPDATES]]
@@ -138,10 +147,12 @@ def run(ppo_trainer, quantize: bool) -> tuple[dict[str, Tensor], dict]:
 
 
 def batched(prompts: list[str]) -> list[list[str]]:
+    """The prompts of each update."""
     return [prompts[i : i + BATCH] for i in range(0, len(prompts), BATCH)]
 
 
 def main() -> None:
+    """Train without 4 bits and with them, and write the two files."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.golden_trl_1_12", description=__doc__)
     parser.add_argument("trl", type=Path, help="the folder that holds trl 1.12.0's package")
     sys.path.insert(0, str(parser.parse_args().trl.resolve()))
@@ -150,7 +161,8 @@ def main() -> None:
 
     if trl.__version__ != "1.12.0":
         sys.exit(f"this is trl {trl.__version__}, not 1.12.0")
-    tensors, facts = {}, {"settings": SETTINGS | {"epochs": EPOCHS, "max_new_tokens": RESPONSE}}
+    tensors: dict[str, Tensor] = {}
+    facts: dict[str, dict] = {"settings": SETTINGS | {"epochs": EPOCHS, "max_new_tokens": RESPONSE}}
     for name, quantize in (("fp32", False), ("nf4", True)):
         found, facts[name] = run(ppo_trainer, quantize)
         # Both begin with the same weights, which are kept once.

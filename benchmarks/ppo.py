@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # or a script would not find what lies beside it
 
@@ -46,21 +47,29 @@ def ours() -> dict:
     from helpers.models.profiles import get_profile
     from helpers.runs import stages
     from helpers.training import ppo
+    from helpers.training.ppo_config import PPOConfig
+    from helpers.training.rollouts import Rollout
+    from helpers.training.train_ppo import train_ppo
 
     start = memory_held()
     profile = get_profile("tiny")
-    config = ppo.PPOConfig.of(profile, updates=UPDATES)
+    config = PPOConfig.of(profile, updates=UPDATES)
     torch.manual_seed(0)
     shared = stages.load_shared(profile)
-    rollouts = []
+    rollouts: list[Rollout] = []
     roll_out = ppo.roll_out
-    ppo.roll_out = lambda *args: rollouts.append(roll_out(*args)) or rollouts[-1]
+
+    def kept(*args) -> Rollout:
+        rollouts.append(roll_out(*args))
+        return rollouts[-1]
+
     seconds, floors = [], []
-    for record in ppo.train_ppo(shared, train_prompts(), None, config):
-        seconds.append(record["seconds"])
-        memory = memory_held() - start  # before the floor adds to it
-        with torch.random.fork_rng():
-            floors.append(_seconds(lambda: _floor(shared, rollouts[-1], config)))
+    with patch.object(ppo, "roll_out", kept):
+        for record in train_ppo(shared, train_prompts(), None, config):
+            seconds.append(record["seconds"])
+            memory = memory_held() - start  # before the floor adds to it
+            with torch.random.fork_rng():
+                floors.append(_seconds(lambda: _floor(shared, rollouts[-1], config)))
     return {"seconds": seconds[1:], "floor": floors[1:], "memory": memory}
 
 
@@ -169,7 +178,8 @@ def memory_held() -> float:
 
 
 def measure(trl_folder: Path) -> dict:
-    runs = {"ours": [], "trl": [], "sft": []}
+    """All ratios, and the seconds and memory that they are of."""
+    runs: dict[str, list[dict]] = {"ours": [], "trl": [], "sft": []}
     for _ in range(ROUNDS):
         for name in runs:
             runs[name].append(_in_process(name, trl_folder if name == "trl" else None))
@@ -223,14 +233,15 @@ def _in_process(name: str, first_on_path: Path | None) -> dict:
 
 
 def fetch_trl(folder: str) -> Path:
-    """trl 1.12.0's wheel, unpacked into `folder`; it is not installed."""
+    """Fetch the wheel of trl 1.12.0 and unpack it into `folder`; it is not installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, "trl==1.12.0"]
     subprocess.run(command, check=True)
     return Path(folder)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python benchmarks/ppo.py", description=__doc__.splitlines()[0])
+    """Run one part, or compare all."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/ppo.py", description=str(__doc__).splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the ratios here too")
     parser.add_argument("--trl", type=Path, help="a folder with trl 1.12.0's package; default: pip fetches it")
     parser.add_argument("--part", choices=("ours", "trl", "sft"), help=argparse.SUPPRESS)

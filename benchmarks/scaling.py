@@ -44,7 +44,7 @@ AXES = {
 
 
 def point(setting: dict[str, int], folder: Path) -> dict | None:
-    """Seconds and MiB of an update; None on all processes of a team but the first."""
+    """Seconds and MiB of an update; None on all processes of a run but the first."""
     from helpers.models.costs import Shape
     from helpers.models.profiles import get_profile
     from helpers.models.shared_base import SharedBase
@@ -63,7 +63,9 @@ def point(setting: dict[str, int], folder: Path) -> dict | None:
     ]
     if not distributed.is_main_process:
         return None
-    weights = Shape.of(profile).linear + Shape.of(profile).other
+    shape = Shape.of(profile)
+    assert shape  # the model's folder is there
+    weights = shape.linear + shape.other
     return {"seconds": statistics.median(seconds[1:]), "memory": memory_held() - start, "weights": weights}
 
 
@@ -73,8 +75,9 @@ def write_random_model(hidden: int, folder: Path) -> None:
     from peft import get_peft_model
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from helpers.models.loading import checkpoint_folder, load_base, load_tokenizer, lora_config
+    from helpers.models.loading import Head, checkpoint_folder, load_base, load_tokenizer, lora_config
     from helpers.models.profiles import get_profile
+    from helpers.models.reward_scale import RewardScale
     from helpers.training.trl_bridge import save_adapter
 
     tiny = get_profile("tiny")
@@ -85,10 +88,11 @@ def write_random_model(hidden: int, folder: Path) -> None:
     LlamaForCausalLM(config).save_pretrained(folder / "base")
     load_tokenizer(tiny).save_pretrained(folder / "base")
     profile = replace(tiny, name="random", base=str(folder / "base"))
-    for name, head in (("sft", "causal"), ("reward", "score")):
+    heads: dict[str, Head] = {"sft": "causal", "reward": "score"}
+    for name, head in heads.items():
         (folder / name).mkdir()
         save_adapter(get_peft_model(load_base(profile, head=head), lora_config(profile, head)), folder / name)
-    (folder / "reward" / "reward.json").write_text('{"mean": 0.0, "std": 1.0}')
+    RewardScale(mean=0.0, std=1.0).write(folder / "reward")
 
 
 # --- Curves -------------------------------------------------------------------
@@ -96,7 +100,8 @@ def write_random_model(hidden: int, folder: Path) -> None:
 
 def measure() -> dict:
     """The points of each curve, x ascending, and the line fitted to its seconds and to its memory."""
-    curves, known = {}, {}
+    curves: dict[str, dict] = {}
+    known: dict[str, dict] = {}
     for name, values in CURVES.items():
         points = []
         for value in values:
@@ -206,7 +211,8 @@ def draw(curves: dict, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
+    """Measure, print the lines, and write and draw where asked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=str(__doc__).splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the points and lines here")
     parser.add_argument("--figure", type=Path, help="draw the curves into this SVG file")
     parser.add_argument("--draw-only", action="store_true", help="draw what --json holds, and measure nothing")

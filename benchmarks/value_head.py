@@ -3,7 +3,7 @@
     python -m benchmarks.value_head [--batches 30]
 
 About three minutes on two cores. The SFT policy answers training prompts, 64 a batch; the score of each response is
-what the value function is to guess before each of its tokens. Ridge regression on three quarters of the batches, from
+what the value function is to predict before each of its tokens. Ridge regression on three quarters of the batches, from
 the last hidden states of the policy and of the reward adapter; explained variance on the rest, in all and by quarter of
 the response.
 """
@@ -43,20 +43,22 @@ def collect(shared: SharedBase, batches: int) -> dict[str, Tensor]:
     return {name: torch.cat(parts) for name, parts in columns.items()}
 
 
-def guesses(hidden: Tensor, score: Tensor, train: Tensor) -> Tensor:
-    """What a head that was fitted to the tokens of `train` guesses for all: (tokens,)."""
+def predictions(hidden: Tensor, score: Tensor, train: Tensor) -> Tensor:
+    """What a head that was fitted to the tokens of `train` predicts for all: (tokens,)."""
     center, mean = hidden[train].mean(0), score[train].mean()
     x, y = hidden[train] - center, score[train] - mean
     weights = torch.linalg.solve(x.T @ x + RIDGE * torch.eye(x.shape[1]), x.T @ y)
     return (hidden - center) @ weights + mean
 
 
-def explained(score: Tensor, guess: Tensor) -> float:
-    return (1 - ((score - guess) ** 2).mean() / score.var()).item()
+def explained(score: Tensor, prediction: Tensor) -> float:
+    """Explained variance: 1 at best, 0 for the mean."""
+    return (1 - ((score - prediction) ** 2).mean() / score.var()).item()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.value_head", description=__doc__.splitlines()[0])
+    """Collect, fit, and print explained variances."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.value_head", description=str(__doc__).splitlines()[0])
     parser.add_argument("--batches", type=int, default=30)
     batches = parser.parse_args().batches
     torch.manual_seed(0)
@@ -64,9 +66,9 @@ def main() -> None:
     train = tokens["batch"] < 0.75 * batches
     print(f"{ROWS * batches} responses, {len(train)} tokens; fitted to {int(tokens['batch'][train].max()) + 1} batches")
     for role in (POLICY, REWARD):
-        guess = guesses(tokens[role], tokens["score"], train)
+        prediction = predictions(tokens[role], tokens["score"], train)
         quarters = [~train & (tokens["place"] >= q / 4) & (tokens["place"] < (q + 1) / 4) for q in range(4)]
-        shares = [f"{explained(tokens['score'][part], guess[part]):.2f}" for part in (~train, *quarters)]
+        shares = [f"{explained(tokens['score'][part], prediction[part]):.2f}" for part in (~train, *quarters)]
         print(f"{role}: explained variance on new responses {shares[0]}, by quarter {', '.join(shares[1:])}")
 
 
