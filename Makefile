@@ -58,10 +58,11 @@ lint: $(INSTALLED)  ## Check style, format, spelling, the layers of imports, and
 	.venv/bin/mypy
 
 # A module's tests stay together, since they share what is costly to make; those in a browser, the longest, come first.
+# Three processes on two cores: a test that waits, for a browser or a process, leaves its core to another.
 .PHONY: unit
 unit: $(INSTALLED)  ## Unit tests and those in a browser (quicker: pytest -m "not browser and not slow")
 	@mkdir -p $(LOGS)
-	$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(COLOR) | tee $(LOGS)/unit.log
+	$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=15 $(COLOR) | tee $(LOGS)/unit.log
 
 .PHONY: nbval
 nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prints with what is stored

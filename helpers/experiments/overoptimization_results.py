@@ -144,7 +144,10 @@ def name_of(kind: Kind) -> str:
 
 
 def best_of_n_curve(
-    pool: Pool, kind: Kind, sizes: Sequence[int], chances: Callable[[int, int], ArrayLike] = best_of_n_probabilities
+    pool: Pool,
+    kind: Kind,
+    sizes: Sequence[int],
+    probabilities: Callable[[int, int], ArrayLike] = best_of_n_probabilities,
 ) -> Curve:
     """Best-of-n by the reward models of a kind, for each n of `sizes`.
 
@@ -152,12 +155,12 @@ def best_of_n_curve(
         pool: the samples that it takes the best of.
         kind: of the reward models.
         sizes: the n.
-        chances: (pool, n) -> how probably each rank of the pool is the best of n, as `best_of_n_probabilities`.
+        probabilities: (pool, n) -> how probably each rank of the pool is the best of n, as `best_of_n_probabilities`.
     """
     scores = pool.of_kind(kind)
 
     def gain(measured: np.ndarray) -> Gains:  # (seeds, prompts, samples)
-        best = [best_of_n_means(s, m, sizes, chances) for s, m in zip(scores, measured, strict=True)]
+        best = [best_of_n_means(s, m, sizes, probabilities) for s, m in zip(scores, measured, strict=True)]
         return gain_curve(np.stack(best).transpose(2, 0, 1), measured.mean(-1))
 
     d = np.sqrt([best_of_n_kl(n) for n in sizes])

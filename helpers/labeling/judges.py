@@ -70,8 +70,8 @@ def chat_judge(chat: Callable[[str], str], criteria: str = CRITERIA) -> Judge:
 
 def longer_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
     """A judge that never reads: the text of more words is better, equally many are a tie."""
-    gaps = [len(x.split()) - len(y.split()) for x, y in zip(a, b, strict=True)]
-    return (np.sign(gaps) + 1) / 2
+    differences = [len(x.split()) - len(y.split()) for x, y in zip(a, b, strict=True)]
+    return (np.sign(differences) + 1) / 2
 
 
 def score_judge(score: Callable[[Sequence[str], Sequence[str]], ArrayLike]) -> Judge:
@@ -107,11 +107,11 @@ def reading_judge(shared: SharedBase) -> Judge:
         asked = [asking.step_by_step(post) for post in posts]
         texts = shared.complete(asked, BASE, max_new_tokens=128, do_sample=False)
         reading = {post: _words(asking.conclusion(text)) for post, text in zip(posts, texts, strict=True)}
-        gaps = [
+        differences = [
             _f1(_words(x), reading[prompt]) - _f1(_words(y), reading[prompt])
             for prompt, x, y in zip(prompts, a, b, strict=True)
         ]
-        return (np.sign(gaps) + 1) / 2
+        return (np.sign(differences) + 1) / 2
 
     return judge
 

@@ -52,7 +52,7 @@ def flan(ask: Ask) -> str:
     return "\n\n".join(part for part in (header, options, *worked(ask)) if part)
 
 
-def gaps(ask: Ask) -> str:
+def span_corruption(ask: Ask) -> str:
     """The format for a T5 that was never tuned, which fills gaps in a text (Raffel et al. 2020): the answer is one."""
     return f"{plain(ask)} <extra_id_0>"
 
@@ -73,4 +73,9 @@ def llama2_chat(ask: Ask) -> str:
     return f"[INST] {before}{user['content'].strip()} [/INST]"
 
 
-FORMATS: dict[str, Callable[[Ask], str]] = {"plain": plain, "flan": flan, "gaps": gaps, "llama2-chat": llama2_chat}
+FORMATS: dict[str, Callable[[Ask], str]] = {
+    "plain": plain,
+    "flan": flan,
+    "gaps": span_corruption,
+    "llama2-chat": llama2_chat,
+}

@@ -32,7 +32,7 @@ from transformers import (
 
 from ...files import sha256
 from ...models.generation import pad_right
-from ...models.prompt_formats import Ask, flan, gaps
+from ...models.prompt_formats import Ask, flan, span_corruption
 from .base import byte_level_bpe, optimize
 from .documents import BASE_SHARES, TUNING_SHARES, Segments, base_document, tuning_example
 from .small_tasks import heldout_losses, save_with_card, table, task_batches_by_tokens, vocabulary_texts, with_heldout
@@ -204,7 +204,7 @@ def answer_losses(
     model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, n: int = 64
 ) -> dict[str, float]:
     """`small_tasks.heldout_losses` of a T5, asked in its own form."""
-    before, render = ("<extra_id_0> ", gaps) if model.config.prompt_format == "gaps" else ("", flan)
+    before, render = ("<extra_id_0> ", span_corruption) if model.config.prompt_format == "gaps" else ("", flan)
 
     def loss_of(drawn: Sequence[tuple[Ask, str]]) -> float:
         asked = tokenizer([render(ask) for ask, _ in drawn]).input_ids

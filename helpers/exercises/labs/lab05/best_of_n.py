@@ -20,8 +20,8 @@ def _pools(rng: np.random.Generator) -> list[Arguments]:
     ]
 
 
-def _normalized(chances: np.ndarray) -> np.ndarray:
-    return chances / chances.sum()
+def _normalized(probabilities: np.ndarray) -> np.ndarray:
+    return probabilities / probabilities.sum()
 
 
 def _with_replacement(pool: int, n: int) -> np.ndarray:
