@@ -125,7 +125,7 @@ def test_generate_compare_and_stop(jupyterlab, folder):
         expect(b.get_by_label("sentence")).to_have_value(f"A bad dog barks, dd. {HOSTILE}")
         b.get_by_label("decoding").select_option("sampling")
         b.get_by_label("temperature").fill("0.7")
-        b.get_by_label("temperature").press("Tab")  # which sends it: else an answer of the kernel may put back the old one
+        b.get_by_label("temperature").press("Tab")  # sends it, before the kernel can put back the old one
         b.get_by_label("model", exact=True).select_option("endless")
         assert page.page.evaluate(UNNAMED) == []
         view.get_by_role("button", name="Generate").click()
