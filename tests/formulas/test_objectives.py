@@ -473,7 +473,7 @@ def test_implied_reward_gives_the_reward_back_but_for_its_mean(seed, beta):
     implied = o.implicit_reward(o.optimal_policy(ref, rewards, beta), ref, beta)
     torch.testing.assert_close(implied, rewards - rewards.mean())
     torch.testing.assert_close(o.optimal_policy(ref, o.implicit_reward(policy, ref, beta), beta), policy)
-    # what Bradley-Terry makes of the implied rewards is DPO's loss: the constant cancels
+    # what Bradley-Terry makes of the implicit rewards is DPO's loss: the constant cancels
     implied = o.implicit_reward(policy, ref, beta)
     torch.testing.assert_close(
         o.bradley_terry_loss(implied[:3], implied[3:6]), o.dpo_loss(policy[:3], policy[3:6], ref[:3], ref[3:6], beta)
