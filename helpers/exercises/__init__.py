@@ -11,10 +11,13 @@ on the student's own if it is right and the workbook's otherwise, so that Run Al
 
 from __future__ import annotations
 
+import dis
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from IPython.display import display
@@ -22,8 +25,9 @@ from IPython.display import display
 from ..files import LabError, shown
 from ..views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView, VerdictView
 from .aliases import current_name
+from .calling import in_order_of_reference
 from .catalog import EXERCISES, LABS, QUESTIONS
-from .checking import Verdict, in_order_of_reference, judge
+from .checking import Verdict, judge
 from .exercise import Exercise
 from .progress import Progress
 from .questions import Guess, Prediction, Question, compared, is_right
@@ -39,22 +43,44 @@ __all__ = ["check", "hint", "predict", "progress", "quiz", "reveal", "solution"]
 def check(answer: Callable, name: str | None = None) -> Callable:
     """Judge an answer, show the verdict, and return what the lab goes on with. Never raises.
 
+    Only the user's own interrupt comes through, as KeyboardInterrupt; then nothing was judged.
+
     Args:
-        answer: the student's function.
-        name: of the exercise, if it is not the function's own; a former name will do.
+        answer: the student's function, or anything that can be called: a lambda, a built-in function, an object.
+        name: of the exercise; default: the name that stands in the call, else the function's own. A former one will do.
 
     Returns:
         The answer if it is right, callable as the reference is, else the reference. A function that belongs to no
         exercise is returned as it is.
     """
-    asked: object = name or getattr(answer, "__name__", answer)
-    exercise = EXERCISES.get(current_name(str(asked)))
+    asked = name or _name_in_call(sys._getframe(1)) or str(getattr(answer, "__name__", answer))
+    exercise = EXERCISES.get(current_name(asked))
     if exercise is None:
-        print(f"✗ {asked!r} is no exercise; keep the function's name as it was")
+        print(f"✗ {asked!r} is not the name of an exercise; keep the name that the function had in the lab")
         return answer
-    verdict = judge(exercise, answer)
+    verdict = _unchanged(exercise) if answer is exercise.reference else None
+    if verdict is None:
+        verdict = judge(exercise, answer)
+        _keep("verdict", exercise.name, {"status": verdict.status, "misconception": verdict.misconception})
     _report(exercise, verdict)
     return in_order_of_reference(exercise, answer) if verdict.status == "right" else exercise.reference
+
+
+def _name_in_call(caller: FrameType) -> str | None:
+    """The exercise `x` of the call `check(x)` that the caller makes; a lambda or an alias has no name of its own."""
+    before = [op for op in dis.get_instructions(caller.f_code) if op.offset < caller.f_lasti]
+    loaded = [op.argval for op in before if op.opname.startswith(("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST"))]
+    last = loaded[-1] if loaded and isinstance(loaded[-1], str) else ""
+    return last if current_name(last) in EXERCISES else None
+
+
+def _unchanged(exercise: Exercise) -> Verdict | None:
+    """The last verdict again if it was not right: the name now stands for the function that `check` handed back."""
+    kept = _kept("verdict", exercise.name)
+    if not kept or kept[-1]["status"] not in ("wrong", "timeout"):
+        return None
+    says = "this is the workbook's own function, which stands in for yours; run the cell with your function again"
+    return Verdict(kept[-1]["status"], says, kept[-1]["misconception"])
 
 
 def hint(name: str) -> None:
@@ -81,15 +107,15 @@ def solution(name: str) -> None:
 
 
 def _report(exercise: Exercise, verdict: Verdict) -> None:
-    _keep("verdict", exercise.name, {"status": verdict.status, "misconception": verdict.misconception})
     if log := os.environ.get("RLHF_VERDICTS"):  # the grader reads it
         with Path(log).open("a", encoding="utf-8") as file:
             # A line of its own, also behind half a line that an answer wrote there.
             file.write("\n" + json.dumps({"name": exercise.name} | vars(verdict)) + "\n")
+    ended = verdict.message if verdict.message.endswith(("?", ".")) else f"{verdict.message}."
     said = {
         "right": "right. The lab goes on with your function.",
         "todo": f"to do. {verdict.message} Until then the lab uses its own.",
-    }.get(verdict.status, f"not yet: {verdict.message}. The lab goes on with its own.")
+    }.get(verdict.status, f"not yet: {ended} The lab goes on with its own.")
     display(VerdictView(f"{SIGNS[verdict.status]} `{exercise.name}`: {said}"))
     if os.environ.get("RLHF_SOLUTIONS") == "1":  # the instructor's switch
         print(_solution_text(exercise))

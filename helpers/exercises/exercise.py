@@ -23,13 +23,20 @@ class Misconception:
 
     Attributes:
         key: its short name in the instructor's table.
-        says: what the student reads.
-        wrong: a function that makes the mistake.
+        says: what the student reads. It must be true of every answer that gives what `wrong` gives.
+        wrong: a function that makes the mistake; or several, where one mistake is made in ways that give different
+            results, such as an error in one style and wrong numbers in another. An answer must fit one of them in all
+            cases.
     """
 
     key: str
     says: str
-    wrong: Callable
+    wrong: Callable | tuple[Callable, ...]
+
+    @property
+    def variants(self) -> tuple[Callable, ...]:
+        """The functions that make the mistake."""
+        return self.wrong if isinstance(self.wrong, tuple) else (self.wrong,)
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,14 @@ class Exercise:
         difficulty: 1 to 3.
         deliver: what the function returns, in one sentence.
         reference: the helper that does it, which is the solution too: its source is shown as it stands.
-        cases: (rng) -> arguments of several calls, new ones for every check, edge cases among them. A solution must
-            take all of their names.
+        cases: (rng) -> arguments of several calls, new ones for every check, of different sizes, so that no mistake
+            is right by chance. Edge values that matter (n = 256, an exact tie, no variance) are cases of their own,
+            the same in every check, and come last: `[*random_ones, {"n": 256}]`. A solution must take all names.
         hints: shown one at a time.
         misconceptions: the known mistakes, each with its message.
         gradients: arguments whose gradient is compared besides the value; tensors in the cases.
-        same: (answer's value, reference's value) -> whether they agree, if closeness of all numbers is not what counts.
+        same: (answer's value, reference's value) -> whether they agree though their numbers are not close. NaN
+            or infinity where the reference's numbers are finite is wrong in any case.
     """
 
     name: str

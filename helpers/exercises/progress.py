@@ -91,8 +91,8 @@ class Progress:
             yield connection
         except (sqlite3.Error, OSError) as error:
             raise LabError(
-                f"{files.shown(self.path)}: cannot keep progress ({error}); see whether the disk is full or the file "
-                f"may not be written; else move the file away"
+                f"{files.shown(self.path)}: cannot keep progress ({error}); check whether the disk is full or the file "
+                f"may not be written; if not, move the file away"
             ) from None
         finally:
             if connection is not None:

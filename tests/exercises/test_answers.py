@@ -5,6 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
+from helpers.exercises import explaining
+from helpers.exercises.calling import outcome
 from helpers.exercises.catalog import EXERCISES, LABS
 from helpers.exercises.checking import judge
 
@@ -44,20 +46,35 @@ def test_wrong_answer_hears_of_its_own_mistake(name, key, answer):
 
 
 @every_exercise
-def test_misconceptions_are_told_apart(exercise):
+def test_misconceptions_are_told_apart(exercise, monkeypatch):
     """Each one's own wrong answer is recognized as itself, not as one before it in the list."""
     keys = [misconception.key for misconception in exercise.misconceptions]
     assert len(keys) == len(set(keys)) >= 3
-    for misconception in exercise.misconceptions:
-        for seed in SEEDS:
-            assert judge(exercise, misconception.wrong, seed).misconception == misconception.key
+    known: dict = {}
+
+    def once(_, function, case):
+        if (key := (function, id(case))) not in known:
+            known[key] = outcome(exercise, function, case)
+        return known[key]
+
+    monkeypatch.setattr(explaining, "outcome", once)
+    for seed in SEEDS:
+        cases = exercise.cases(np.random.default_rng(seed))
+        expected = [once(exercise, exercise.reference, case) for case in cases]
+        for misconception in exercise.misconceptions:
+            for variant in misconception.variants:
+                got = [once(exercise, variant, case) for case in cases]
+                found = explaining.known_mistake(exercise, cases, got, expected)
+                assert (found and found.key) == misconception.key, explaining.describe(exercise, cases, got, expected)
+        known.clear()
 
 
 @every_exercise
 def test_answers_are_recorded(exercise):
-    """Right ones in several styles, and a wrong one, written apart from the catalog, for each misconception."""
+    """Right ones in several styles, and wrong ones written apart from the catalog; see also test_unseen_answers.py."""
+    keys = {misconception.key for misconception in exercise.misconceptions}
     assert len(RIGHT[exercise.name]) >= 2
-    assert set(WRONG[exercise.name]) >= {misconception.key for misconception in exercise.misconceptions}
+    assert len(WRONG[exercise.name]) >= 3 and set(WRONG[exercise.name]) <= keys
 
 
 @every_exercise

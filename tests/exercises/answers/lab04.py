@@ -188,7 +188,7 @@ def by_search(probabilities, p):
 
 def shifted_mask(p, probabilities):
     ordered, order = probabilities.sort(descending=True)
-    cut = ordered.cumsum(0) > p
+    cut = ordered.cumsum(0) >= p
     cut[1:] = cut[:-1].clone()
     cut[0] = False
     kept = probabilities.masked_fill(cut[order.argsort()], 0.0)
@@ -221,7 +221,7 @@ def stops_before_but_first(probabilities, p):
 
 def forgot_the_first(probabilities, p):
     ordered, order = probabilities.sort(descending=True)
-    cut = ordered.cumsum(0) > p
+    cut = ordered.cumsum(0) >= p
     cut[1:] = cut[:-1].clone()
     kept = probabilities.masked_fill(cut[order.argsort()], 0.0)
     return kept / kept.sum()

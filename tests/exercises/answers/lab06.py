@@ -265,9 +265,9 @@ WRONG = {
     },
     "group_advantages": {
         "own reward": [with_itself],
-        "batch": [whole_batch],
+        "whole batch in both": [whole_batch],
         "always scaled": [flag_unread],
-        "wrong axis": [by_column],
+        "along the prompts": [by_column],
         "batch's deviation": [one_deviation],
         "n": [numpys_deviation],
         "nothing to divide by": [zero_by_zero],

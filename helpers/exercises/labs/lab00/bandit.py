@@ -1,95 +1,68 @@
-"""Exercises of lab 00: softmax, gradients and REINFORCE on a bandit."""
+"""Exercise of lab 00: the gradient of a log-probability."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from scipy import special
 
 from ....formulas import bandit
 from ...exercise import Arguments, Exercise, Misconception
 
 
-def _policies(rng: np.random.Generator) -> list[Arguments]:
-    return [
-        {"logits": rng.normal(size=5)},
-        {"logits": rng.normal(size=(3, 4))},
-        {"logits": np.array([1e4, 1e4 + rng.normal(), -1e4])},
-        {"logits": np.array([[0.0, rng.normal()], [-900.0, -900.0 - rng.random()]])},
-    ]
-
-
-def _exp(logits: np.ndarray) -> np.ndarray:
-    return np.exp(logits - logits.max(axis=-1, keepdims=True))
-
-
-SOFTMAX = Exercise(
-    name="softmax",
-    title="From logits to a policy",
-    minutes=6,
-    difficulty=1,
-    deliver="The probabilities exp(logit) / sum of exp(logits) over the last axis, right for logits of any size.",
-    reference=bandit.softmax,
-    cases=_policies,
-    hints=(
-        "Every probability is positive, and those of one policy sum to 1; each row of an array is a policy of its own.",
-        "`axis=-1, keepdims=True` keeps the sum's shape ready for the division.",
-        "exp(10000) overflows. Subtracting one number from all logits of a row changes nothing in the result: take "
-        "the row's maximum.",
-    ),
-    misconceptions=(
-        Misconception(
-            "overflow",
-            "right for small logits, but exp(10000) is infinite and exp(-900) is 0, and both end as NaN: subtract each "
-            "row's maximum first",
-            lambda logits: np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True),
-        ),
-        Misconception(
-            "one maximum",
-            "it subtracts the maximum of the whole array: where another row's logits are far lower, all of that row "
-            "becomes 0 / 0. Take each row's own",
-            lambda logits: np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(axis=-1, keepdims=True),
-        ),
-        Misconception(
-            "whole array",
-            "all rows together sum to 1: every row is a policy of its own, so sum over the last axis only",
-            lambda logits: np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum(),
-        ),
-        Misconception(
-            "first axis",
-            "the columns sum to 1, not the rows: the arms are on the last axis",
-            lambda logits: np.exp(logits - logits.max(axis=0)) / np.exp(logits - logits.max(axis=0)).sum(axis=0),
-        ),
-        Misconception(
-            "no exp",
-            "it divides the logits themselves by their sum: negative logits would give negative probabilities",
-            lambda logits: logits / logits.sum(axis=-1, keepdims=True),
-        ),
-        Misconception(
-            "not normalized",
-            "these do not sum to 1: divide each row by its sum",
-            np.exp,
-        ),
-        Misconception(
-            "log",
-            "these are log-probabilities: take exp of them",
-            lambda logits: (
-                logits - logits.max(axis=-1, keepdims=True) - np.log(_exp(logits).sum(axis=-1, keepdims=True))
-            ),
-        ),
-    ),
-)  # fmt: skip
-
-
 def _pulls(rng: np.random.Generator) -> list[Arguments]:
     cases = [
         {"logits": rng.normal(size=(runs, arms)), "arms": rng.integers(arms, size=runs)}
-        for runs, arms in ((6, 5), (1, 3), (4, 4))
+        for runs, arms in ((6, 5), (1, 3))
     ]
+    square = {"logits": rng.normal(size=(4, 4)), "arms": np.array([1, 2, 1, 3])}
     sure = {"logits": np.array([[30.0, 0.0, -30.0], [0.0, 40.0, 1.0]]), "arms": np.array([2, 1])}
-    return [*cases, sure]
+    large = {"logits": np.array([[1000.0, 999.0, 0.0], [-1000.0, -1001.0, -1002.0]]), "arms": np.array([1, 0])}
+    return [*cases, square, sure, large]
 
 
-def _one_hot(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+def _overflowing(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+def one_hot(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """A row for each run, 1 at the arm that it pulled and 0 elsewhere."""
     return np.eye(logits.shape[-1])[arms]
+
+
+def chosen(x: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """Of each run the entry of the arm that it pulled, as a column."""
+    return np.take_along_axis(x, arms[:, None], axis=1)
+
+
+def _right(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    return one_hot(logits, arms) - bandit.softmax(logits)
+
+
+def _where_pulled(
+    pulled: Callable[[np.ndarray], np.ndarray], others: Callable[[np.ndarray], np.ndarray]
+) -> Callable[..., np.ndarray]:
+    """A gradient from pi: one expression at the pulled arm, another one at the others."""
+
+    def wrong(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+        pi = bandit.softmax(logits)
+        return np.where(one_hot(logits, arms) > 0, pulled(pi), others(pi))
+
+    return wrong
+
+
+def columns_of_all(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    """1 in the column of every pulled arm, in all rows."""
+    marked = np.zeros(logits.shape)
+    marked[:, arms] = 1
+    return marked
+
+
+def _whole_rows(logits: np.ndarray, arms: np.ndarray) -> np.ndarray:
+    gradient = -bandit.softmax(logits)
+    gradient[arms] += 1
+    return gradient
 
 
 LOGPROB_GRADIENT = Exercise(
@@ -97,7 +70,7 @@ LOGPROB_GRADIENT = Exercise(
     title="The gradient of a log-probability",
     minutes=8,
     difficulty=2,
-    deliver="For each run the gradient of log pi(arm) by all its logits: one-hot(arm) minus pi.",
+    deliver="For each run the gradient of log pi(arm) by all its logits: (runs, arms), for logits of any size.",
     reference=bandit.logprob_gradient,
     cases=_pulls,
     hints=(
@@ -107,190 +80,177 @@ LOGPROB_GRADIENT = Exercise(
     ),
     misconceptions=(
         Misconception(
+            "overflow",
+            "right for small logits, but exp(1000) is infinite, which ends as NaN: use `softmax` from above, which is "
+            "right for large logits too",
+            lambda logits, arms: one_hot(logits, arms) - _overflowing(logits),
+        ),
+        Misconception(
             "sign",
             "the sign is turned round: a step along this makes the pulled arm *less* probable",
-            lambda logits, arms: bandit.softmax(logits) - _one_hot(logits, arms),
+            lambda logits, arms: -_right(logits, arms),
         ),
         Misconception(
             "no pi",
             "only the pulled arm's own logit is in it; the softmax's denominator holds all logits, so pi must be "
             "subtracted",
-            _one_hot,
+            one_hot,
+        ),
+        Misconception(
+            "no one-hot",
+            "the pulled arm is not marked: this is the same whatever arm was pulled. Its own logit gets a 1 besides",
+            (
+                lambda logits, arms: -bandit.softmax(logits),
+                lambda logits, arms: bandit.softmax(logits),
+            ),
         ),
         Misconception(
             "pulled only",
             "right at the pulled arm, but 0 at the others: when one arm gains, the others lose, by their probabilities",
-            lambda logits, arms: _one_hot(logits, arms) * (1 - bandit.softmax(logits)),
+            lambda logits, arms: one_hot(logits, arms) * (1 - bandit.softmax(logits)),
+        ),
+        Misconception(
+            "others gain",
+            "the other arms have the wrong sign: when the pulled arm becomes more probable, all others lose",
+            _where_pulled(lambda pi: 1 - pi, lambda pi: pi),
+        ),
+        Misconception(
+            "all pulled",
+            "it treats every arm as pulled: 1 - pi belongs to the pulled arm only, at the others it is minus pi",
+            lambda logits, arms: 1 - bandit.softmax(logits),
+        ),
+        Misconception(
+            "evenly",
+            "the other arms all lose the same; an arm loses in proportion to its own probability: minus pi",
+            (
+                lambda logits, arms: one_hot(logits, arms) - 1 / logits.shape[-1],
+                lambda logits, arms: np.where(
+                    one_hot(logits, arms) > 0,
+                    1 - bandit.softmax(logits),
+                    -(1 - chosen(bandit.softmax(logits), arms)) / (logits.shape[-1] - 1),
+                ),
+            ),
         ),
         Misconception(
             "no log",
-            "that is the gradient of pi(arm), not of log pi(arm): it is pi(arm) times too small, so rare arms would "
-            "hardly learn",
-            lambda logits, arms: (
-                np.take_along_axis(bandit.softmax(logits), arms[:, None], axis=1)
-                * (_one_hot(logits, arms) - bandit.softmax(logits))
+            "a factor pi is too many. That belongs to the gradient of pi(arm), without the log; asked for is the "
+            "gradient of log pi(arm), so that rare arms learn too",
+            (
+                lambda logits, arms: chosen(bandit.softmax(logits), arms) * _right(logits, arms),
+                lambda logits, arms: bandit.softmax(logits) * _right(logits, arms),
+                _where_pulled(lambda pi: pi * (1 - pi), np.zeros_like),
+                _where_pulled(lambda pi: pi * (1 - pi), lambda pi: -pi),
+                lambda logits, arms: bandit.softmax(logits) * (1 - bandit.softmax(logits)),
             ),
         ),
         Misconception(
             "by probabilities",
-            "1 / pi is the derivative by the *probability*; the policy's parameters are the logits",
-            lambda logits, arms: _one_hot(logits, arms) / bandit.softmax(logits),
+            "1 / pi is the derivative of the log by the *probability*; the policy's parameters are the logits. With "
+            "them the division by pi cancels",
+            (
+                lambda logits, arms: one_hot(logits, arms) / bandit.softmax(logits),
+                lambda logits, arms: _right(logits, arms) / bandit.softmax(logits),
+                lambda logits, arms: _right(logits, arms) / chosen(bandit.softmax(logits), arms),
+                lambda logits, arms: one_hot(logits, arms) / bandit.softmax(logits) - 1,
+                lambda logits, arms: 1 / bandit.softmax(logits),
+            ),
         ),
         Misconception(
             "logits",
             "it subtracts the logits, which are no probabilities: pass them through softmax first",
-            lambda logits, arms: _one_hot(logits, arms) - logits,
-        ),
-    ),
-)  # fmt: skip
-
-
-def _bandits(rng: np.random.Generator) -> list[Arguments]:
-    return [
-        {"logits": rng.normal(size=5), "means": rng.normal(1, 2, size=5)},
-        {"logits": np.zeros(3), "means": rng.normal(1, 2, size=3)},
-        {"logits": np.array([8.0, -8.0, 0.0, 1.0]), "means": rng.normal(-1, 2, size=4)},
-        {"logits": rng.normal(size=4), "means": np.full(4, rng.normal() + 3)},
-    ]
-
-
-def _expected(logits: np.ndarray, means: np.ndarray) -> float:
-    return bandit.softmax(logits) @ means
-
-
-EXPECTED_REWARD_GRADIENT = Exercise(
-    name="expected_reward_gradient",
-    title="The exact gradient",
-    minutes=8,
-    difficulty=2,
-    deliver="The gradient of the expected reward by the logits: pi times how far each arm's mean is above it.",
-    reference=bandit.expected_reward_gradient,
-    cases=_bandits,
-    hints=(
-        "J = sum of pi(a) r(a). The derivative of pi(a) by logit b is pi(a) (1 - pi(a)) for a = b, else -pi(a) pi(b).",
-        "Put it in and take pi(b) out of the sum: what is left is r(b) minus a sum that you know.",
-        "That sum is the expected reward itself, `pi @ means`.",
-    ),
-    misconceptions=(
-        Misconception(
-            "no baseline",
-            "this raises every arm of positive reward. Raising one logit lowers all other probabilities: subtract the "
-            "expected reward from the means",
-            lambda logits, means: bandit.softmax(logits) * means,
+            lambda logits, arms: one_hot(logits, arms) - logits,
         ),
         Misconception(
-            "no pi",
-            "the factor pi is missing: an arm that is hardly ever pulled can hardly change the expected reward",
-            lambda logits, means: means - _expected(logits, means),
+            "exp only",
+            "it subtracts exp(logits), which do not sum to 1: pi is exp(logits) divided by their sum; `softmax` does "
+            "both",
+            lambda logits, arms: one_hot(logits, arms) - np.exp(logits),
         ),
         Misconception(
-            "plain mean",
-            "it subtracts the plain mean of the arms; the expected reward weighs each arm by its probability",
-            lambda logits, means: bandit.softmax(logits) * (means - means.mean()),
-        ),
-        Misconception(
-            "sign",
-            "the sign is turned round: this points to where the expected reward *falls*",
-            lambda logits, means: bandit.softmax(logits) * (_expected(logits, means) - means),
-        ),
-        Misconception(
-            "logits",
-            "it uses the logits as if they were probabilities: pass them through softmax first",
-            lambda logits, means: logits * (means - logits @ means),
+            "log-probabilities",
+            "it subtracts log-probabilities; the derivative of the log of the sum is pi itself, without a log",
+            (
+                lambda logits, arms: one_hot(logits, arms) - special.log_softmax(logits, axis=-1),
+                lambda logits, arms: one_hot(logits, arms) - np.log(bandit.softmax(logits)),
+            ),
         ),
         Misconception(
             "value",
-            "that is the expected reward itself; asked for is its gradient, one number for each logit",
-            _expected,
-        ),
-    ),
-)
-
-
-def _steps(rng: np.random.Generator) -> list[Arguments]:
-    return [
-        {
-            "logits": rng.normal(size=(runs, arms)),
-            "arms": rng.integers(arms, size=runs),
-            "rewards": rng.normal(2, 1, size=runs),
-            "baseline": baseline * rng.normal(1, 1, size=runs),
-            "learning_rate": float(rng.uniform(0.05, 0.5)),
-        }
-        for runs, arms, baseline in ((6, 5, 1.0), (3, 4, 0.0), (4, 4, 1.0), (1, 2, 1.0))
-    ]
-
-
-def _step(logits: np.ndarray, arms: np.ndarray, advantages: np.ndarray, rate: float) -> np.ndarray:
-    return logits + rate * advantages[:, None] * bandit.logprob_gradient(logits, arms)
-
-
-REINFORCE_UPDATE = Exercise(
-    name="reinforce_update",
-    title="One step of REINFORCE",
-    minutes=10,
-    difficulty=2,
-    deliver="The new logits of every run: each moved along its own gradient, times reward minus baseline.",
-    reference=bandit.reinforce_update,
-    cases=_steps,
-    hints=(
-        "Each run is on its own: its logits, the arm that it pulled, its reward, its baseline.",
-        "The step is learning_rate times (reward - baseline) times the gradient that you wrote, *up* the hill.",
-        "`(rewards - baseline)[:, None]` makes a column, one number for each run, that multiplies its whole row.",
-    ),
-    misconceptions=(
-        Misconception(
-            "sign",
-            "it walks down the hill: arms that paid well become less probable. Add the step",
-            lambda logits, arms, rewards, baseline, learning_rate: _step(
-                logits, arms, rewards - baseline, -learning_rate
+            "that is the probability or its log, not the gradient: differentiate it by each logit of the run, which "
+            "gives (runs, arms)",
+            (
+                lambda logits, arms: chosen(special.log_softmax(logits, axis=-1), arms)[:, 0],
+                lambda logits, arms: chosen(bandit.softmax(logits), arms)[:, 0],
+                lambda logits, arms: special.log_softmax(logits, axis=-1),
+                lambda logits, arms: one_hot(logits, arms) * special.log_softmax(logits, axis=-1),
+                lambda logits, arms: one_hot(logits, arms) * bandit.softmax(logits),
             ),
         ),
         Misconception(
-            "no baseline",
-            "the baseline is not used: where all rewards are positive, every pulled arm then gains, good or bad",
-            lambda logits, arms, rewards, baseline, learning_rate: _step(logits, arms, rewards, learning_rate),
+            "own logit only",
+            "right, but only for the logit of the pulled arm: one number for each run. Asked for is the gradient by "
+            "*all* logits: (runs, arms)",
+            lambda logits, arms: 1 - chosen(bandit.softmax(logits), arms)[:, 0],
         ),
         Misconception(
-            "baseline added",
-            "it adds the baseline to the reward; what counts is how far the reward lies *above* the baseline",
-            lambda logits, arms, rewards, baseline, learning_rate: _step(
-                logits, arms, rewards + baseline, learning_rate
+            "softmax of all",
+            "the softmax runs over the wrong axis, over the runs: each run is a policy of its own, so take it along "
+            "the last axis",
+            (
+                lambda logits, arms: one_hot(logits, arms) - special.softmax(logits, axis=0),
+                lambda logits, arms: one_hot(logits, arms) - special.softmax(logits),
             ),
         ),
         Misconception(
-            "broadcast",
-            "the advantages (runs,) meet the gradients (runs, arms) along the arms: make them a column with [:, None]",
-            lambda logits, arms, rewards, baseline, learning_rate: (
-                logits + learning_rate * (rewards - baseline) * bandit.logprob_gradient(logits, arms)
+            "columns of all runs",
+            "with `[:, arms]` every run gets a 1 at the arms of *all* runs: pair each run with its own arm, "
+            "`[np.arange(len(arms)), arms]`",
+            (
+                lambda logits, arms: columns_of_all(logits, arms) - bandit.softmax(logits),
+                columns_of_all,
             ),
         ),
         Misconception(
-            "averaged",
-            "it averages over the runs and moves all of them alike: each run is a policy of its own",
-            lambda logits, arms, rewards, baseline, learning_rate: (
-                logits
-                + learning_rate
-                * ((rewards - baseline)[:, None] * bandit.logprob_gradient(logits, arms)).mean(axis=0)
+            "runs and arms swapped",
+            "the 1 is put by rows where columns are meant: rows are runs, columns are arms",
+            (
+                _whole_rows,
+                lambda logits, arms: one_hot(logits, arms).T - bandit.softmax(logits),
+                lambda logits, arms: np.eye(len(logits))[arms] - bandit.softmax(logits),
             ),
         ),
         Misconception(
-            "pulled only",
-            "only the pulled arm's logit gets reward minus baseline: multiply by the gradient of its log-probability, "
-            "which is small for an arm that is almost sure and reaches the other arms too",
-            lambda logits, arms, rewards, baseline, learning_rate: (
-                logits + learning_rate * (rewards - baseline)[:, None] * _one_hot(logits, arms)
+            "over runs",
+            "it adds up or averages over the runs; each run is a policy of its own and keeps its own gradient, a row "
+            "of (runs, arms)",
+            (
+                lambda logits, arms: _right(logits, arms).mean(axis=0),
+                lambda logits, arms: _right(logits, arms).sum(axis=0),
+                lambda logits, arms: _right(logits, arms) / len(arms),
+                lambda logits, arms: _right(logits, arms).mean(),
             ),
         ),
         Misconception(
-            "no learning rate",
-            "the learning rate is missing: the step is taken whole",
-            lambda logits, arms, rewards, baseline, learning_rate: _step(logits, arms, rewards - baseline, 1.0),
+            "counted from 1",
+            "it marks the arm beside the pulled one: arms count from 0",
+            (
+                lambda logits, arms: one_hot(logits, arms - 1) - bandit.softmax(logits),
+                lambda logits, arms: one_hot(logits, (arms + 1) % logits.shape[-1]) - bandit.softmax(logits),
+            ),
         ),
         Misconception(
-            "step alone",
-            "that is the step; return the logits after it",
-            lambda logits, arms, rewards, baseline, learning_rate: (
-                _step(logits, arms, rewards - baseline, learning_rate) - logits
+            "best arm",
+            "it marks the most probable arm, not the one that was pulled: use `arms`",
+            lambda logits, arms: _right(logits, logits.argmax(axis=-1)),
+        ),
+        Misconception(
+            "jacobian",
+            "those are the derivatives of all arms' probabilities: asked for is one row for each run, that of the "
+            "log-probability of its pulled arm",
+            (
+                lambda logits, arms: np.eye(logits.shape[-1]) - bandit.softmax(logits)[:, None, :],
+                lambda logits, arms: bandit.softmax(logits)[:, :, None]
+                * (np.eye(logits.shape[-1]) - bandit.softmax(logits)[:, None, :]),
             ),
         ),
     ),

@@ -5,6 +5,14 @@ from __future__ import annotations
 from ...questions import DIRECTIONS, AnyQuestion, Choice, Forecast, Guess, Question
 
 QUESTIONS: list[AnyQuestion] = [
+    Guess(
+        "base_model_perfect",
+        "of 64 posts, for what share does the base model write a TL;DR with the full gold reward of 3?",
+        0.0,
+        1.0,
+        0.05,
+        close=0.1,
+    ),
     Question(
         "prompts_without_completions",
         "Why does the prompt set of stage 3 hold no completions?",
@@ -28,39 +36,6 @@ QUESTIONS: list[AnyQuestion] = [
                 "policy's own.",
             ),
         ),
-    ),
-    Forecast(
-        "imitating_one_reference",
-        "you train on the reference alone. What happens to its lead over the equally good TL;DR in other words?",
-        ("The lead grows", "The lead stays about the same", "The lead shrinks"),
-    ),
-    Question(
-        "loss_of_good_words",
-        "An answer is better than the reference, in other words. What does the supervised loss say of it?",
-        (
-            Choice(
-                "It is low, because the answer is good",
-                "Nothing in the loss knows good from bad: it holds the probability of one given text.",
-            ),
-            Choice(
-                "It is low once the model is large enough",
-                "A large model gives other good words more probability, but training on one reference still moves "
-                "probability away from them.",
-            ),
-            Choice(
-                "It is high: the loss asks whether it is this very text",
-                "Every deviation from the one reference is charged, better or not.",
-                True,
-            ),
-        ),
-    ),
-    Guess(
-        "wrong_number_preferred",
-        "on what share of these posts does the loss like the wrong number better than the good other words?",
-        0.0,
-        1.0,
-        0.05,
-        close=0.1,
     ),
     Question(
         "state_and_action",
@@ -150,6 +125,44 @@ QUESTIONS: list[AnyQuestion] = [
     Guess(
         "best_arm_found",
         "how probable is the best arm after 200 pulls with the baseline, averaged over the runs?",
+        0.0,
+        1.0,
+        0.05,
+        close=0.1,
+    ),
+    Forecast(
+        "wish_and_gold",
+        "the model is trained on your wish alone. Which way does the gold reward of its TL;DRs go?",
+        DIRECTIONS,
+    ),
+    Forecast(
+        "imitating_one_reference",
+        "you train on the reference alone. What happens to its lead over the equally good TL;DR in other words?",
+        ("The lead grows", "The lead stays about the same", "The lead shrinks"),
+    ),
+    Question(
+        "loss_of_good_words",
+        "An answer is better than the reference, in other words. What does the supervised loss say of it?",
+        (
+            Choice(
+                "It is low, because the answer is good",
+                "Nothing in the loss knows good from bad: it holds the probability of one given text.",
+            ),
+            Choice(
+                "It is low once the model is large enough",
+                "A large model gives other good words more probability, but training on one reference still moves "
+                "probability away from them.",
+            ),
+            Choice(
+                "It is higher than the reference's: the loss asks whether it is this very text",
+                "Every deviation from the one reference is charged, better or not.",
+                True,
+            ),
+        ),
+    ),
+    Guess(
+        "wrong_number_preferred",
+        "on what share of these posts is the loss of the wrong number lower than that of the good other words?",
         0.0,
         1.0,
         0.05,

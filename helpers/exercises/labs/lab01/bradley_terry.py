@@ -1,16 +1,12 @@
-"""Exercises of lab 01: the Bradley-Terry model, its strengths, and Elo ratings."""
+"""Exercise of lab 01: the Bradley-Terry model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, logit
+from torch.nn import functional as F
 
-from ....formulas import objectives, statistics
+from ....formulas import objectives
 from ...exercise import Arguments, Exercise, Misconception
 from ...inputs import normal
 
@@ -18,7 +14,8 @@ from ...inputs import normal
 def _two_scores(rng: np.random.Generator) -> list[Arguments]:
     batches = [{"score_a": normal(rng, n, scale=2), "score_b": normal(rng, n, scale=2)} for n in (6, 3, 1)]
     high = torch.tensor([150.0, 149.0, 160.0]) + normal(rng, 3)  # exp overflows float32 beyond 88
-    return [*batches, {"score_a": high, "score_b": high - normal(rng, 3)}]
+    apart = {"score_a": torch.tensor([100.0, -60.0, 130.0, 0.5]), "score_b": torch.tensor([0.0, 60.0, 10.0, 0.5])}
+    return [*batches, {"score_a": high, "score_b": high - normal(rng, 3)}, apart]
 
 
 BRADLEY_TERRY_PROBABILITY = Exercise(
@@ -26,7 +23,7 @@ BRADLEY_TERRY_PROBABILITY = Exercise(
     title="From two scores to a probability",
     minutes=5,
     difficulty=1,
-    deliver="The probability that a is preferred to b, sigmoid(score_a - score_b), for every entry of two tensors.",
+    deliver="The probability that a is preferred to b, for every entry of two tensors, right for scores of any size.",
     reference=objectives.bradley_terry_probability,
     cases=_two_scores,
     hints=(
@@ -38,206 +35,183 @@ BRADLEY_TERRY_PROBABILITY = Exercise(
         Misconception(
             "ratio",
             "a ratio of raw scores: scores may be negative or 0, and adding 10 to both would change it. (It is right "
-            "for "
-            "exp(score), the strengths of the paper of 1952)",
-            lambda score_a, score_b: score_a / (score_a + score_b),
+            "for exp(score), the strengths of the paper of 1952)",
+            (
+                lambda score_a, score_b: score_a / (score_a + score_b),
+                lambda score_a, score_b: score_a.abs() / (score_a.abs() + score_b.abs()),
+                lambda score_a, score_b: torch.sigmoid(score_a / score_b),
+                lambda score_a, score_b: score_a / score_b,
+            ),
         ),
         Misconception(
             "swapped",
-            "that is the probability that *b* is preferred: the higher a scores, the likelier must a win",
-            lambda score_a, score_b: torch.sigmoid(score_b - score_a),
+            "the sign is turned round: that is the probability that b is preferred. The higher a scores, the likelier "
+            "must a win",
+            (
+                lambda score_a, score_b: torch.sigmoid(score_b - score_a),
+                lambda score_a, score_b: 1 / (1 + (score_a - score_b).exp()),
+                lambda score_a, score_b: score_b.exp() / (score_a.exp() + score_b.exp()),
+            ),
         ),
         Misconception(
             "no sigmoid",
             "that is the difference of the scores, which may be any number: a probability lies between 0 and 1",
-            lambda score_a, score_b: score_a - score_b,
+            (lambda score_a, score_b: score_a - score_b, lambda score_a, score_b: score_b - score_a),
         ),
         Misconception(
             "certain",
-            "the higher score always wins here: real choices are noisy, and the closer the scores the nearer to a coin",
-            lambda score_a, score_b: (score_a > score_b).float(),
+            "the higher score always wins here, with probability 1 or 0: real choices are noisy, and the closer the "
+            "scores the nearer to a coin. The sigmoid of the difference is smooth",
+            (
+                lambda score_a, score_b: (score_a > score_b).float(),
+                lambda score_a, score_b: (score_a >= score_b).float(),
+                lambda score_a, score_b: ((score_a - score_b).sign() + 1) / 2,
+            ),
+        ),
+        Misconception(
+            "cut",
+            "the difference is cut to lie between 0 and 1: the sigmoid brings any difference there smoothly",
+            (
+                lambda score_a, score_b: (score_a - score_b).clamp(0, 1),
+                lambda score_a, score_b: ((score_a - score_b + 1) / 2).clamp(0, 1),
+                lambda score_a, score_b: (score_a - score_b + 1) / 2,
+                lambda score_a, score_b: (score_a - score_b + 0.5).clamp(0, 1),
+            ),
+        ),
+        Misconception(
+            "clamped",
+            "right for small differences, but it cuts large ones (clamp), so that they all get the same probability: "
+            "torch.sigmoid needs no such care",
+            tuple(
+                lambda score_a, score_b, most=most: torch.sigmoid((score_a - score_b).clamp(-most, most))
+                for most in (1.0, 3.0, 5.0)
+            ),
         ),
         Misconception(
             "sigmoid of each",
             "it takes the sigmoid of each score and then compares: take the difference first, so that a constant added "
             "to both drops out",
-            lambda score_a, score_b: torch.sigmoid(score_a) - torch.sigmoid(score_b),
+            (
+                lambda score_a, score_b: torch.sigmoid(score_a) - torch.sigmoid(score_b),
+                lambda score_a, score_b: torch.sigmoid(score_a) / (torch.sigmoid(score_a) + torch.sigmoid(score_b)),
+                lambda score_a, score_b: torch.sigmoid(score_a) * (1 - torch.sigmoid(score_b)),
+                lambda score_a, score_b: torch.sigmoid(torch.sigmoid(score_a) - torch.sigmoid(score_b)),
+            ),
+        ),
+        Misconception(
+            "one score",
+            "it uses the score of one text only: what counts is the difference of the two",
+            (
+                lambda score_a, score_b: torch.sigmoid(score_a),
+                lambda score_a, score_b: torch.sigmoid(score_b),
+            ),
+        ),
+        Misconception(
+            "sum or product",
+            "it adds or multiplies the scores: what counts is their difference, score_a - score_b",
+            (
+                lambda score_a, score_b: torch.sigmoid(score_a + score_b),
+                lambda score_a, score_b: torch.sigmoid(score_a * score_b),
+            ),
+        ),
+        Misconception(
+            "size of the difference",
+            "it uses the size of the difference without its sign, so no probability is below one half: a may have the "
+            "lower score",
+            lambda score_a, score_b: torch.sigmoid((score_a - score_b).abs()),
         ),
         Misconception(
             "overflow",
-            "exp(100) is infinite in float32, and inf / inf is NaN: take the sigmoid of the difference",
-            lambda score_a, score_b: score_a.exp() / (score_a.exp() + score_b.exp()),
-        ),
-    ),
-)
-
-
-def _wins(rng: np.random.Generator, k: int, meetings: int) -> np.ndarray:
-    """Wins of k things of random strength; some pairs meet often and some seldom, but each wins at least once."""
-    strengths = rng.normal(size=k)
-    met = np.triu(rng.integers(1, meetings, size=(k, k)) * rng.integers(1, 8, size=(k, k)), 1)
-    won = rng.binomial(met, expit(strengths[:, None] - strengths))
-    return won + (met - won).T + 1 - np.eye(k, dtype=int)
-
-
-def _win_tables(rng: np.random.Generator) -> list[Arguments]:
-    return [{"wins": _wins(rng, k, meetings)} for k, meetings in ((3, 8), (5, 6), (4, 300), (2, 9))]
-
-
-def _near(got: Any, expected: Any) -> bool:
-    """Whether the strengths agree as far as any way to find the maximum goes."""
-    return np.shape(got) == np.shape(expected) and np.allclose(got, expected, rtol=0, atol=0.02)
-
-
-def _fitted(wins: np.ndarray) -> np.ndarray:
-    """The strengths by another road: a wrong answer may not call the reference either."""
-    return minimize(lambda r: (wins * np.logaddexp(0, r - r[:, None])).sum() / wins.sum(), np.zeros(len(wins))).x
-
-
-def _first_round(wins: np.ndarray) -> np.ndarray:
-    p = wins.sum(axis=1) / ((wins + wins.T) / 2).sum(axis=1)
-    return np.log(p) - np.log(p).mean()
-
-
-def _log_odds(wins: np.ndarray) -> np.ndarray:
-    share = wins.sum(axis=1) / (wins + wins.T).sum(axis=1)
-    return logit(share) - logit(share).mean()
-
-
-BRADLEY_TERRY_STRENGTHS = Exercise(
-    name="bradley_terry_strengths",
-    title="Strengths from comparisons",
-    minutes=20,
-    difficulty=3,
-    deliver="The strengths (log-odds, mean 0) under which a table of wins is most probable, two decimals exact.",
-    reference=statistics.bradley_terry_strengths,
-    cases=_win_tables,
-    same=_near,
-    hints=(
-        "Set p = exp(strength): i beats j with probability p_i / (p_i + p_j). Begin with p = 1 for all.",
-        "Round by round, p_i becomes (wins of i) / sum over j of n_ij / (p_i + p_j), where n_ij = wins[i, j] + "
-        "wins[j, i]; a few hundred rounds are plenty. (Gradient descent on the loss does as well.)",
-        "With `n = wins + wins.T` the sum is `(n / (p[:, None] + p)).sum(axis=1)`. At the end take log p minus its "
-        "mean.",
-    ),
-    misconceptions=(
-        Misconception(
-            "share of wins",
-            "that is each one's share of wins, which ignores whom it was won against: beating the strong counts more "
-            "than beating the weak",
-            lambda wins: wins.sum(axis=1) / (wins + wins.T).sum(axis=1),
+            "right for small scores, but exp(100) is infinite in float32, and infinity / infinity is NaN: take "
+            "torch.sigmoid of the difference",
+            (
+                lambda score_a, score_b: score_a.exp() / (score_a.exp() + score_b.exp()),
+                lambda score_a, score_b: (score_a - score_b).exp() / (1 + (score_a - score_b).exp()),
+                lambda score_a, score_b: 1 / (1 + score_b.exp() / score_a.exp()),
+            ),
         ),
         Misconception(
-            "ignores opponents",
-            "log-odds of each one's share of wins: right only if all had met the same opponents equally often. Who "
-            "wins "
-            "against the weak looks strong",
-            _log_odds,
+            "odds",
+            "that is the odds, exp of the difference, which may be above 1: a probability is odds / (1 + odds), the "
+            "sigmoid of the difference",
+            (
+                lambda score_a, score_b: (score_a - score_b).exp(),
+                lambda score_a, score_b: score_a.exp() / score_b.exp(),
+            ),
         ),
         Misconception(
-            "losers",
-            "the order is upside down: wins[i, j] counts how often i was preferred to j, and winners are strong",
-            lambda wins: _fitted(wins.T),
+            "log",
+            "that is the log of the probability, or the loss: return the probability itself",
+            (
+                lambda score_a, score_b: F.logsigmoid(score_a - score_b),
+                lambda score_a, score_b: torch.sigmoid(score_a - score_b).log(),
+                lambda score_a, score_b: -F.logsigmoid(score_a - score_b),
+                lambda score_a, score_b: -F.logsigmoid(score_a - score_b).mean(),
+            ),
         ),
         Misconception(
-            "no logarithm",
-            "those are p = exp(strength), whose *ratios* count; scores are their logarithms, whose differences count",
-            lambda wins: np.exp(_fitted(wins)),
+            "tanh",
+            "that is tanh, which runs from -1 to 1: a probability runs from 0 to 1, and is one half for equal scores",
+            (
+                lambda score_a, score_b: (score_a - score_b).tanh(),
+                lambda score_a, score_b: ((score_a - score_b) / 2).tanh(),
+                lambda score_a, score_b: ((score_a - score_b).tanh() + 1) / 2,
+                lambda score_a, score_b: 2 * torch.sigmoid(score_a - score_b) - 1,
+            ),
         ),
         Misconception(
-            "first is zero",
-            "right up to a constant, which the data leave open: the first has 0 here; take off the mean, so that "
-            "tables with other first rows can be compared",
-            lambda wins: _fitted(wins) - _fitted(wins)[0],
+            "other scale",
+            "it takes powers of 10, or Elo's 400: the scores here are log-odds with base e",
+            (
+                lambda score_a, score_b: 1 / (1 + 10 ** (score_b - score_a)),
+                lambda score_a, score_b: 1 / (1 + 10 ** ((score_b - score_a) / 400)),
+                lambda score_a, score_b: 1 / (1 + 2 ** (score_b - score_a)),
+                lambda score_a, score_b: torch.sigmoid((score_a - score_b) / 400),
+                lambda score_a, score_b: torch.sigmoid((score_a - score_b) / 2),
+            ),
         ),
         Misconception(
-            "sums to one",
-            "right up to a constant, which the data leave open: exp(strength) adds up to 1 here; take off the mean of "
-            "the strengths",
-            lambda wins: log_softmax(_fitted(wins)),
+            "normal curve",
+            "that is the normal distribution's curve (Thurstone's model): Bradley and Terry's is the sigmoid",
+            (
+                lambda score_a, score_b: torch.special.ndtr(score_a - score_b),
+                lambda score_a, score_b: torch.special.ndtr((score_a - score_b) / 2**0.5),
+            ),
         ),
         Misconception(
-            "one round",
-            "that is the first round of the iteration: after it everyone's opponents have moved, so go on until "
-            "nothing "
-            "changes any more",
-            _first_round,
-        ),
-    ),
-)
-
-
-def _games(rng: np.random.Generator) -> list[Arguments]:
-    def game(score_a: float) -> Arguments:
-        rating_a, rating_b = (float(rating) for rating in rng.uniform(1400, 1600, size=2))
-        return {"rating_a": rating_a, "rating_b": rating_b, "score_a": score_a, "k": float(rng.uniform(8, 40))}
-
-    equal = {"rating_a": 1500.0, "rating_b": 1500.0, "score_a": 0.5, "k": 32.0}
-    return [game(1.0), game(0.0), game(0.5), game(1.0), equal]
-
-
-def _elo(expected: Callable[[float], float], share_of_b: float = -1.0) -> Callable[..., tuple[float, float]]:
-    """An update with another expected score of a, and b getting `share_of_b` of a's change."""
-
-    def wrong(rating_a: float, rating_b: float, score_a: float, k: float) -> tuple[float, float]:
-        change = k * (score_a - expected(rating_a - rating_b))
-        return rating_a + change, rating_b + share_of_b * change
-
-    return wrong
-
-
-def _expected(difference: float) -> float:
-    return 1 / (1 + 10 ** (-difference / 400))
-
-
-ELO_UPDATE = Exercise(
-    name="elo_update",
-    title="Ratings that move with every game",
-    minutes=10,
-    difficulty=2,
-    deliver="Both new ratings after one comparison: what a scores beyond 1 / (1 + 10^((rating_b - rating_a) / 400)), "
-    "times k, goes from b to a.",
-    reference=statistics.elo_update,
-    cases=_games,
-    hints=(
-        "First the expected score of a, a number between 0 and 1: the higher a is rated, the nearer to 1.",
-        "a moves by k * (score - expected): a sure win moves nothing, an upset much.",
-        "Return `rating_a + change, rating_b - change`.",
-    ),
-    misconceptions=(
-        Misconception(
-            "swapped expectation",
-            "it expects the *lower* rated to win: the favorite would gain most from a win that everybody foresaw. "
-            "Mind "
-            "the sign of the difference",
-            _elo(lambda difference: _expected(-difference)),
+            "over the batch",
+            "the softmax runs over the pairs of the batch: each pair is on its own, a against b",
+            (
+                lambda score_a, score_b: torch.softmax(score_a - score_b, dim=0),
+                lambda score_a, score_b: torch.softmax(score_a, dim=0),
+                lambda score_a, score_b: score_a.exp() / (score_a.exp() + score_b.exp()).sum(),
+                lambda score_a, score_b: torch.softmax(torch.stack([score_a, score_b]), dim=-1)[0],
+            ),
         ),
         Misconception(
-            "base e",
-            "it takes exp instead of a power of 10: on Elo's scale 400 points are odds of ten to one, not of 2.7 to "
-            "one",
-            _elo(lambda difference: 1 / (1 + np.exp(-difference / 400))),
+            "both",
+            "it returns the probabilities of a and of b together: only that of a is asked for",
+            (
+                lambda score_a, score_b: torch.softmax(torch.stack([score_a, score_b]), dim=0),
+                lambda score_a, score_b: torch.softmax(torch.stack([score_a, score_b], dim=-1), dim=-1),
+            ),
         ),
         Misconception(
-            "no 400",
-            "it leaves out the 400: one point of difference would be odds of ten to one, and the favorite certain",
-            _elo(lambda difference: 1 / (1 + 10 ** (-difference))),
+            "averaged",
+            "it averages over the pairs: return one probability for each",
+            (
+                lambda score_a, score_b: torch.sigmoid(score_a - score_b).mean(),
+                lambda score_a, score_b: torch.sigmoid((score_a - score_b).mean()),
+                lambda score_a, score_b: torch.sigmoid(score_a.mean() - score_b.mean()),
+            ),
         ),
         Misconception(
-            "loser keeps",
-            "only a moves: points must go from one to the other, or all ratings drift and none can be compared",
-            _elo(_expected, share_of_b=0.0),
-        ),
-        Misconception(
-            "both gain",
-            "both move the same way: what a gains, b loses, so that the sum stays",
-            _elo(_expected, share_of_b=1.0),
-        ),
-        Misconception(
-            "no expectation",
-            "every win moves the same number of points: a win over a much weaker one should hardly count. Subtract the "
-            "expected score, not one half",
-            _elo(lambda difference: 0.5),
+            "rounded",
+            "it rounds the probabilities: return them as they are",
+            (
+                lambda score_a, score_b: (torch.sigmoid(score_a - score_b) * 100).round() / 100,
+                lambda score_a, score_b: (torch.sigmoid(score_a - score_b) * 10).round() / 10,
+            ),
         ),
     ),
 )

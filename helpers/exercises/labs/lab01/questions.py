@@ -21,8 +21,7 @@ QUESTIONS: list[AnyQuestion] = [
             Choice(
                 "A text's average depends on who happened to rate it",
                 "Yes: two severe people make any text look poor. Compare within people, or take out each one's mean "
-                "and "
-                "spread first.",
+                "and spread first.",
                 True,
             ),
             Choice(
@@ -91,48 +90,7 @@ QUESTIONS: list[AnyQuestion] = [
             Choice("It cannot be said without comparing A with C", "r_A - r_B is known from A against B already."),
         ),
     ),
-    Question(
-        "elo_order",
-        "The same 10,000 comparisons, in another order. What changes?",
-        (
-            Choice("Elo and the fitted strengths", "The fit sees a table of wins, in which no order is left."),
-            Choice(
-                "Elo only",
-                "Yes: Elo walks through them one by one and forgets the old ones. It suits players who change; for "
-                "texts, "
-                "which do not, Chatbot Arena moved to Bradley-Terry.",
-                True,
-            ),
-            Choice("Neither", "Each update of Elo depends on the ratings at that moment, so the order matters."),
-        ),
-    ),
     Guess("careful_kappa", "the highest kappa of any two annotators?", -1, 1, 0.01, close=0.1),
-    Forecast(
-        "log_odds_add_up",
-        "whose log-odds add up?",
-        ("only Elena's and Grace's", "only the mixture's", "everybody's", "nobody's"),
-    ),
-    Question(
-        "majority_cycle",
-        "Three people, three texts: one prefers a > b > c, one b > c > a, one c > a > b. By majority a beats b, b "
-        "beats "
-        "c, c beats a. Which assumption of von Neumann and Morgenstern fails for the majority?",
-        (
-            Choice(
-                "Completeness: some pairs cannot be compared",
-                "Every pair has a majority of two to one, so all of them are compared.",
-            ),
-            Choice(
-                "Transitivity, so no utility represents it",
-                "Yes: r_a > r_b > r_c > r_a is impossible, though each of the three is perfectly consistent.",
-                True,
-            ),
-            Choice(
-                "None: each of the three has a utility, so the majority has one",
-                "That is the trap (Condorcet 1785): consistent people can make an inconsistent majority.",
-            ),
-        ),
-    ),
     Question(
         "length_is_bias",
         "In 65 % of the pairs the longer text was chosen. Do the annotators have a length bias?",
@@ -208,6 +166,45 @@ QUESTIONS: list[AnyQuestion] = [
             Choice(
                 "What the researchers prefer",
                 "They shaped it, but each label is a contractor's own, with noise and taste.",
+            ),
+        ),
+    ),
+    Question(
+        "elo_order",
+        "The same 10,000 comparisons, in another order. What changes?",
+        (
+            Choice("Elo and the fitted strengths", "The fit sees a table of wins, in which no order is left."),
+            Choice(
+                "Elo only",
+                "Yes: Elo walks through them one by one and forgets the old ones. It suits players who change; for "
+                "texts, which do not, Chatbot Arena moved to Bradley-Terry.",
+                True,
+            ),
+            Choice("Neither", "Each update of Elo depends on the ratings at that moment, so the order matters."),
+        ),
+    ),
+    Forecast(
+        "log_odds_add_up",
+        "whose log-odds add up?",
+        ("only Elena's and Grace's", "only the mixture's", "everybody's", "nobody's"),
+    ),
+    Question(
+        "majority_cycle",
+        "Three people, three texts: one prefers a > b > c, one b > c > a, one c > a > b. By majority a beats b, b "
+        "beats c, c beats a. Which assumption of von Neumann and Morgenstern fails for the majority?",
+        (
+            Choice(
+                "Completeness: some pairs cannot be compared",
+                "Every pair has a majority of two to one, so all of them are compared.",
+            ),
+            Choice(
+                "Transitivity, so no utility represents it",
+                "Yes: r_a > r_b > r_c > r_a is impossible, though each of the three is perfectly consistent.",
+                True,
+            ),
+            Choice(
+                "None: each of the three has a utility, so the majority has one",
+                "That is the trap (Condorcet 1785): consistent people can make an inconsistent majority.",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Exercises of lab 02: accuracy and calibration of a reward model."""
+"""Exercises of lab 02: the accuracy of a reward model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,29 @@ def _scores_with_ties(rng: np.random.Generator) -> list[Arguments]:
         order = rng.permutation(n)
         return {"chosen": chosen[order], "rejected": rejected[order]}
 
-    return [pairs(12, 3), pairs(7, 4), pairs(20, 0), pairs(3, 1)]
+    all_tied = {"chosen": np.array([1.0, 0.0, 2.0]), "rejected": np.array([1.0, 0.0, 2.0])}
+    one = {"chosen": np.array([-2.0]), "rejected": np.array([-3.0])}
+    return [pairs(12, 3), pairs(7, 4), pairs(20, 0), pairs(3, 1), all_tied, one]
+
+
+def _with_ties(tied: float) -> Callable[..., float]:
+    return lambda chosen, rejected: ((chosen > rejected) + tied * (chosen == rejected)).mean()
+
+
+def _rounded_halves(up: bool) -> Callable[..., float]:
+    def wrong(chosen: np.ndarray, rejected: np.ndarray) -> float:
+        tied = int((chosen == rejected).sum())
+        return ((chosen > rejected).sum() + (tied + up) // 2) / len(chosen)
+
+    return wrong
+
+
+def _among_decided(chosen: np.ndarray, rejected: np.ndarray) -> float:
+    return ((chosen > rejected).sum() + 0.5 * (chosen == rejected).sum()) / (chosen != rejected).sum()
+
+
+def _every_chosen_with_every_rejected(tied: float) -> Callable[..., float]:
+    return lambda chosen, rejected: _with_ties(tied)(chosen[:, None], rejected[None])
 
 
 PAIR_ACCURACY = Exercise(
@@ -50,14 +72,91 @@ PAIR_ACCURACY = Exercise(
             "ties dropped",
             "it leaves out the pairs with equal scores: a judge could abstain wherever it is hard and look good. They "
             "count half",
-            lambda chosen, rejected: (chosen > rejected)[chosen != rejected].mean(),
+            (
+                lambda chosen, rejected: (chosen > rejected)[chosen != rejected].mean(),
+                lambda chosen, rejected: (
+                    (chosen > rejected)[chosen != rejected].mean() if (chosen != rejected).any() else 0.0
+                ),
+                lambda chosen, rejected: (
+                    (chosen > rejected)[chosen != rejected].mean() if (chosen != rejected).any() else 0.5
+                ),
+            ),
+        ),
+        Misconception(
+            "ties not in the total",
+            "equal scores count half above the line, but are left out below it: divide by all pairs",
+            _among_decided,
+        ),
+        Misconception(
+            "halves rounded",
+            "half of an odd number of ties is cut to a whole number (by `//` or `int`): half a pair counts half",
+            (_rounded_halves(up=False), _rounded_halves(up=True)),
+        ),
+        Misconception(
+            "ties a quarter",
+            "equal scores count, but not one half: a judge that gives every text the same score must come out at 0.5",
+            (_with_ties(0.25), _with_ties(2.0), _with_ties(-0.5), _with_ties(-1.0)),
+        ),
+        Misconception(
+            "count",
+            "that is a number of pairs: a share is asked for, so divide by how many pairs there are",
+            (
+                lambda chosen, rejected: ((chosen > rejected) + 0.5 * (chosen == rejected)).sum(),
+                lambda chosen, rejected: (chosen > rejected).sum(),
+                lambda chosen, rejected: (chosen >= rejected).sum(),
+            ),
+        ),
+        Misconception(
+            "percent",
+            "that is in percent: a share from 0 to 1 is asked for",
+            (
+                lambda chosen, rejected: 100 * ((chosen > rejected) + 0.5 * (chosen == rejected)).mean(),
+                lambda chosen, rejected: 100 * (chosen > rejected).mean(),
+            ),
+        ),
+        Misconception(
+            "one for each pair",
+            "it gives a number for each pair: one share is asked for, the mean over all pairs",
+            (
+                lambda chosen, rejected: (chosen > rejected) + 0.5 * (chosen == rejected),
+                lambda chosen, rejected: chosen > rejected,
+            ),
+        ),
+        Misconception(
+            "right minus wrong",
+            "that is the share of right pairs minus the share of wrong ones, from -1 to 1: a coin would get 0 and not "
+            "0.5. Only the right ones count, and half of the ties",
+            lambda chosen, rejected: np.sign(chosen - rejected).mean(),
+        ),
+        Misconception(
+            "every pair",
+            "it compares every chosen text with every rejected one: each has one partner, at the same place",
+            tuple(map(_every_chosen_with_every_rejected, (0.5, 0.0, 1.0))),
+        ),
+        Misconception(
+            "compared with 0 or a mean",
+            "it compares the chosen scores with one fixed number, 0 or a mean: each has to be compared with the score "
+            "of its own partner",
+            (
+                lambda chosen, rejected: (chosen > 0).mean(),
+                lambda chosen, rejected: (chosen > rejected.mean()).mean(),
+                lambda chosen, rejected: ((chosen > 0) & (rejected < 0)).mean(),
+            ),
+        ),
+        Misconception(
+            "odds",
+            "it divides the right pairs by the wrong ones: divide by all pairs",
+            lambda chosen, rejected: (chosen > rejected).sum() / (chosen < rejected).sum(),
         ),
         Misconception(
             "margin",
             "that is the mean difference of the scores: one pair judged with a huge gap would outweigh many wrong "
             "ones. "
             "Count the pairs",
-            lambda chosen, rejected: (chosen - rejected).mean(),
+            (
+                lambda chosen, rejected: (chosen - rejected).mean(),
+                lambda chosen, rejected: np.median(chosen - rejected),
+            ),
         ),
         Misconception(
             "probability",
@@ -67,120 +166,13 @@ PAIR_ACCURACY = Exercise(
         ),
         Misconception(
             "swapped",
-            "that is the share of pairs it gets wrong: right is where the *chosen* text scores higher",
-            lambda chosen, rejected: ((chosen < rejected) + 0.5 * (chosen == rejected)).mean(),
-        ),
-    ),
-)
-
-
-def _predictions(rng: np.random.Generator) -> list[Arguments]:
-    def predictions(n: int, lowest: float, bins: int, certain: int = 0) -> Arguments:
-        confidence = rng.uniform(lowest, 1, size=n)
-        correct = rng.random(n) < 0.2 + 0.6 * confidence
-        confidence[:certain] = 1.0
-        correct[: certain // 2] = False
-        return {"confidence": confidence, "correct": correct, "bins": bins}
-
-    return [predictions(200, 0.5, 10), predictions(80, 0.1, 5), predictions(50, 0.5, 10, 8), predictions(1, 0.6, 10)]
-
-
-def _calibration(
-    combine: Callable[[np.ndarray, np.ndarray], float],
-    confidence_of: Callable[[int, np.ndarray, int], float] = lambda bin_of, confidence, bins: confidence.mean(),
-) -> Callable[..., float]:
-    """An error made from other things: combine(weights, gaps) of the bins that hold something."""
-
-    def wrong(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
-        bin_of = statistics.calibration_bin(confidence, bins)
-        groups = [(b, bin_of == b) for b in np.unique(bin_of)]
-        weights = np.array([here.mean() for _, here in groups])
-        gaps = [correct[here].mean() - confidence_of(b, confidence[here], bins) for b, here in groups]
-        return combine(weights, np.array(gaps))
-
-    return wrong
-
-
-def _flipped(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
-    flipped = confidence < 0.5
-    return _weighted(np.where(flipped, 1 - confidence, confidence), correct != flipped, bins)
-
-
-def _without_the_certain(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
-    left = confidence < 1
-    return _weighted(confidence[left], correct[left], bins) * left.mean() if left.any() else 0.0
-
-
-_weighted = _calibration(lambda weights, gaps: weights @ np.abs(gaps))
-
-
-EXPECTED_CALIBRATION_ERROR = Exercise(
-    name="expected_calibration_error",
-    title="Does it know how sure to be?",
-    minutes=15,
-    difficulty=2,
-    deliver="The expected calibration error: |accuracy - mean confidence| in each of `bins` equal parts of [0, 1], "
-    "averaged with the number of predictions as weights.",
-    reference=statistics.expected_calibration_error,
-    cases=_predictions,
-    hints=(
-        "Sort the predictions into bins by their confidence; bin b of 10 goes from b/10 to (b + 1)/10.",
-        "In each bin compare two means: of `correct`, and of the confidences that are in it. Empty bins do not count.",
-        "Weigh each distance by the bin's share of all predictions. A confidence of 1 belongs to the last bin: "
-        "`np.minimum((confidence * bins).astype(int), bins - 1)`.",
-    ),
-    misconceptions=(
-        Misconception(
-            "unweighted",
-            "every bin weighs the same: a bin with two predictions moves it as much as one with two hundred. Weigh by "
-            "the number in the bin",
-            _calibration(lambda weights, gaps: np.abs(gaps).mean()),
-        ),
-        Misconception(
-            "signed",
-            "the gaps keep their signs: too sure in one bin and not sure enough in another cancel, and the result "
-            "looks "
-            "well calibrated. Take the distance in each bin",
-            _calibration(lambda weights, gaps: weights @ gaps),
-        ),
-        Misconception(
-            "overall",
-            "it compares the overall accuracy with the overall confidence: one bin for all, in which errors of "
-            "opposite "
-            "sign cancel",
-            _calibration(lambda weights, gaps: abs(weights @ gaps)),
-        ),
-        Misconception(
-            "squared",
-            "the gaps are squared, as in a Brier score: 0.1 off would count 0.01. Take the absolute distance",
-            _calibration(lambda weights, gaps: weights @ gaps**2),
-        ),
-        Misconception(
-            "largest",
-            "that is the largest gap of any bin (the *maximum* calibration error), mostly that of a bin with few "
-            "predictions; the expected one is the weighted mean",
-            _calibration(lambda weights, gaps: np.abs(gaps).max()),
-        ),
-        Misconception(
-            "bin center",
-            "it takes the middle of the bin for its confidence: a bin's predictions may all lie near one edge. Take "
-            "the "
-            "mean of the confidences in it",
-            _calibration(
-                lambda weights, gaps: weights @ np.abs(gaps), lambda bin_of, confidence, bins: (bin_of + 0.5) / bins
+            "the comparison is turned round: that is the share of pairs it gets wrong. Right is"
+            " where the *chosen* text scores higher",
+            (
+                lambda chosen, rejected: ((chosen < rejected) + 0.5 * (chosen == rejected)).mean(),
+                lambda chosen, rejected: (chosen < rejected).mean(),
+                lambda chosen, rejected: (chosen <= rejected).mean(),
             ),
-        ),
-        Misconception(
-            "flipped",
-            "it turns confidences below 0.5 round: the confidence given is of the prediction whose correctness is "
-            "given; take both as they are",
-            _flipped,
-        ),
-        Misconception(
-            "certainty lost",
-            "predictions with a confidence of exactly 1 fall out of the last bin: the surest ones, where "
-            "errors cost most, go unseen",
-            _without_the_certain,
         ),
     ),
 )

@@ -6,8 +6,13 @@ from ...questions import AnyQuestion, Choice, Forecast, Guess, Question
 
 QUESTIONS: list[AnyQuestion] = [
     Forecast(
+        "first_updates",
+        "20 updates of PPO: what happens to the proxy reward and to the gold reward?",
+        ("both rise", "only the proxy reward rises", "only the gold reward rises", "neither rises"),
+    ),
+    Forecast(
         "sampled_average_gradient",
-        "sample 1,000 answers, average their rewards: what is the gradient of that average by theta?",
+        "average the rewards of 1,000 sampled answers: what is the gradient of this average in theta?",
         ("the exact gradient", "a noisy estimate of it", "there is none: the average does not depend on theta"),
     ),
     Question(
@@ -22,7 +27,7 @@ QUESTIONS: list[AnyQuestion] = [
             ),
             Choice(
                 "1,000 samples are too few",
-                "With any number it is missing, not noisy: the average is a constant for autograd.",
+                "The number does not matter. For autograd the average is a constant, so there is no gradient at all.",
             ),
             Choice(
                 "The reward is not differentiable",
@@ -43,12 +48,12 @@ QUESTIONS: list[AnyQuestion] = [
             ),
             Choice(
                 "Yes, and it is better, since they are good",
-                "It can be typed in, but then it no longer estimates the gradient of J: the policy's own mistakes "
-                "never occur, so they are never punished.",
+                "The code would run, but it would not estimate the gradient of J: the policy's own mistakes never "
+                "occur in these texts, so nothing corrects them.",
             ),
             Choice(
                 "Yes, if each has a score",
-                "The score is not the problem: the weights of the expectation are, and they are the policy's.",
+                "The score is not the problem. J is a mean over what the policy writes, and people write other texts.",
             ),
         ),
     ),
@@ -68,26 +73,6 @@ QUESTIONS: list[AnyQuestion] = [
             Choice(
                 "It makes the token more likely again",
                 "That would take a slope the other way. The clip only switches gradients off.",
-            ),
-        ),
-    ),
-    Question(
-        "value_role",
-        "What does the value function do for the policy's gradient?",
-        (
-            Choice(
-                "It takes noise away: a token is judged against what was expected before it",
-                "It is a baseline for each place in the text. With lambda below 1 it also stands in for the rest of "
-                "the outcome, at the price of some bias.",
-                True,
-            ),
-            Choice(
-                "It scores the response in place of the reward model",
-                "The score comes from the reward model alone. The value function guesses it, from half a text.",
-            ),
-            Choice(
-                "It keeps the policy near the reference",
-                "That is the KL penalty. The value function only guesses the reward that is still to come.",
             ),
         ),
     ),
@@ -130,6 +115,45 @@ QUESTIONS: list[AnyQuestion] = [
             ),
         ),
     ),
+    Forecast(
+        "first_rollout_zeros",
+        "before training, which columns of a rollout are 0 at every token?",
+        ("KL", "KL and value", "KL, value and advantage"),
+    ),
+    Question(
+        "value_role",
+        "What does the value function do for the policy's gradient?",
+        (
+            Choice(
+                "It takes noise away: a token is judged against what was expected before it",
+                "It is a baseline for each place in the text. With lambda below 1 it also stands in for a part of the "
+                "outcome, and where it is wrong that is a bias.",
+                True,
+            ),
+            Choice(
+                "It scores the response in place of the reward model",
+                "The score comes from the reward model alone. The value function guesses it, from half a text.",
+            ),
+            Choice(
+                "It keeps the policy near the reference",
+                "That is the KL penalty. The value function only guesses the reward that is still to come.",
+            ),
+        ),
+    ),
+    Guess(
+        "other_sign_tokens",
+        "on what share of the tokens is the advantage's sign not that of (score - mean score)?",
+        0,
+        50,
+        1,
+        close=4,
+        unit=" %",
+    ),
+    Forecast(
+        "same_texts",
+        "before training: which of base, reference and policy write the same for every post?",
+        ("policy and reference", "all three", "no two of them"),
+    ),
     Question(
         "start_from_sft",
         "Why does PPO start from the SFT policy and not from the base model?",
@@ -147,6 +171,37 @@ QUESTIONS: list[AnyQuestion] = [
             Choice(
                 "The base has no LoRA adapter",
                 "A fresh one can be added in a line: that is how SFT began.",
+            ),
+        ),
+    ),
+    Guess("ppo_kl", "how far will the policy be from the reference at the end?", 0, 10, 0.1, close=0.5, unit=" nats"),
+    Forecast(
+        "gold_against_proxy",
+        "will the gold reward rise as much as the proxy?",
+        ("it rises as much or more", "it rises, but less", "it does not rise"),
+    ),
+    Guess("ppo_gold_gain", "by how much does the gold reward change (its scale is -3 to 3)?", -2, 3, 0.1, close=0.2),
+    Guess("ppo_win_rate", "how often does PPO's text beat SFT's, in gold reward?", 0, 100, 1, close=5, unit=" %"),
+    Guess("perfect_tldrs", "after PPO, what share of the TL;DRs is perfect?", 0, 100, 1, close=5, unit=" %"),
+    Question(
+        "kl_as_a_loss",
+        "You differentiate an estimate of the KL on samples of the policy. Whose mean gradient is that of the KL?",
+        (
+            Choice(
+                "k2's",
+                "The gradient of half a square is log-ratio times the gradient of log pi, and that averages to the "
+                "gradient of the KL. As a number k2 is biased all the same.",
+                True,
+            ),
+            Choice(
+                "k1's, since k1 is unbiased",
+                "Its gradient is that of log pi alone, which averages to 0. How *often* a token is drawn depends on "
+                "theta too, and a sample does not carry that.",
+            ),
+            Choice(
+                "k3's, since k3 is unbiased and calm",
+                "Its gradient averages to that of the other KL, KL(reference || policy). Near the reference the two "
+                "are alike; far away they are not.",
             ),
         ),
     ),
@@ -169,18 +224,12 @@ QUESTIONS: list[AnyQuestion] = [
             ),
         ),
     ),
-    Forecast(
-        "first_rollout_zeros",
-        "nothing is trained yet: which columns of a rollout are 0 at every token?",
-        ("KL", "KL and value", "KL, value and advantage"),
+    Guess(
+        "base_best_of_8",
+        "adapters off: what gold reward has the best of eight TL;DRs of the base (-3 to 3)?",
+        -3,
+        3,
+        0.1,
+        close=0.3,
     ),
-    Guess("ppo_kl", "how far will the policy be from the reference at the end?", 0, 10, 0.1, close=0.5, unit=" nats"),
-    Forecast(
-        "gold_against_proxy",
-        "will the gold reward rise as much as the proxy?",
-        ("it rises as much or more", "it rises, but less", "it does not rise"),
-    ),
-    Guess("ppo_gold_gain", "by how much does the gold reward change (its scale is -3 to 3)?", -2, 3, 0.1, close=0.2),
-    Guess("ppo_win_rate", "how often does PPO's text beat SFT's, in gold reward?", 0, 100, 1, close=5, unit=" %"),
-    Guess("perfect_tldrs", "after PPO, what share of the TL;DRs is perfect?", 0, 100, 1, close=5, unit=" %"),
 ]

@@ -37,6 +37,12 @@ QUESTIONS: list[AnyQuestion] = [
         "a reward model of 64 labels keeps the best of 256 instead of the best of 16: which way does gold reward go?",
         DIRECTIONS,
     ),
+    Forecast(
+        "gaussian_error",
+        "the proxy is the gold reward plus an independent Gaussian error of the same size. From the best of 256 to the "
+        "best of 4,096, which way does the mean gold reward go?",
+        DIRECTIONS,
+    ),
     Question(
         "why_it_falls",
         "Why does the gold reward fall when a weak reward model chooses among more samples?",
@@ -46,8 +52,14 @@ QUESTIONS: list[AnyQuestion] = [
                 "The share of good ones is the same, and there are more of them to choose from.",
             ),
             Choice(
-                "Its mistakes compete with its judgment: the highest score of many is more and more often a mistake",
-                "Choosing the top of many noisy scores chooses the noise as well: regressional Goodhart.",
+                "Scores are noisy, and the highest of many noisy scores is mostly luck",
+                "Then the score promises too much (regressional Goodhart). But with Gaussian noise the simulated gold "
+                "reward still rises with every n: noise like that flattens the curve and never lowers it.",
+            ),
+            Choice(
+                "The highest scores of many go to texts unlike the labeled ones, and there score and gold go apart",
+                "Extremal Goodhart: what holds for usual texts does not hold for extreme ones. Errors with very heavy "
+                "tails also make it fall, back to that of one random sample; these errors have light ones.",
                 True,
             ),
             Choice(
@@ -71,7 +83,7 @@ QUESTIONS: list[AnyQuestion] = [
         (
             Choice(
                 "The proxy reward begins to fall",
-                "PPO raises it for as long as it runs: the first panel rose while the second fell.",
+                "PPO raises it for as long as it runs: here the proxy rose while the gold reward fell.",
             ),
             Choice(
                 "The loss of the value function goes up",
@@ -90,7 +102,7 @@ QUESTIONS: list[AnyQuestion] = [
     ),
     Forecast(
         "best_remedy",
-        "which of them leaves the most gold reward after 80 updates?",
+        "which remedy leaves the most gold reward after 80 updates?",
         (
             "KL coefficient 0.05",
             "KL coefficient 0.2",
@@ -104,12 +116,12 @@ QUESTIONS: list[AnyQuestion] = [
     ),
     Forecast(
         "loss_on_human_texts",
-        "the loss of the pressed policy on TL;DRs that people wrote, against that of the SFT policy, goes",
+        "the loss on TL;DRs that people wrote, with the policy's adapter on, against the SFT adapter's: which way?",
         DIRECTIONS,
     ),
     Question(
         "what_is_left",
-        "The pressed policy writes nonsense. You switch its adapter off. What does the model write?",
+        "The overoptimized policy writes nonsense. You switch its adapter off. What does the model write?",
         (
             Choice(
                 "Nonsense: the training has overwritten what it knew",
@@ -117,7 +129,8 @@ QUESTIONS: list[AnyQuestion] = [
             ),
             Choice(
                 "Exactly what the base model wrote before",
-                "And the SFT adapter is there as well. Behavior was made likely, nothing was removed.",
+                "Its weights were frozen, so this is true after any training: it says nothing about what the training "
+                "did. To see that, measure with the adapter on.",
                 True,
             ),
             Choice(

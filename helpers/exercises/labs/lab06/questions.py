@@ -98,10 +98,12 @@ QUESTIONS: list[AnyQuestion] = [
             ),
         ),
     ),
-    _accuracy("judge_agreement", "on what share of the pairs does the AI judge agree with the people's labels?"),
+    _accuracy(
+        "judge_agreement", "on what share of the pairs does the draft-overlap judge agree with the people's labels?"
+    ),
     Forecast(
         "ai_labels",
-        "the gold reward of PPO on AI labels, against PPO on as many labels of people, goes",
+        "the gold reward of PPO on the draft-overlap judge's labels, against PPO on as many labels of people, goes",
         DIRECTIONS,
     ),
     Question(

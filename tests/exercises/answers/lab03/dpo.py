@@ -132,6 +132,22 @@ WRONG = {
         "probabilities": [picked_probabilities],
         "wrong axis": [logprobs_over_positions],
         "sum": [summed_logprobs],
+        "underflow": [lambda logits, ids, prompt_length: torch.log(picked_probabilities(logits, ids, prompt_length))],
+        "negative": [lambda logits, ids, prompt_length: -logprobs_by_loop(logits, ids, prompt_length)],
+        "whole vocabulary": [
+            lambda logits, ids, prompt_length: F.log_softmax(logits, dim=-1)[:, prompt_length - 1 : -1]
+        ],
+        "likeliest": [
+            lambda logits, ids, prompt_length: (
+                F.log_softmax(logits, dim=-1)[:, prompt_length - 1 : -1].max(dim=-1).values
+            )
+        ],
+        "last token lost": [lambda logits, ids, prompt_length: logprobs_by_loop(logits, ids, prompt_length)[:, :-1]],
+        "shape": [lambda logits, ids, prompt_length: logprobs_by_loop(logits, ids, prompt_length)[..., None]],
+        "log of logits": [lambda logits, ids, prompt_length: torch.log(picked_logits(logits, ids, prompt_length))],
+        "double softmax": [
+            lambda logits, ids, prompt_length: logprobs_by_loop(F.softmax(logits, dim=-1), ids, prompt_length)
+        ],
     },
     "dpo_loss": {
         "no reference": [dpo_without_reference],
@@ -143,5 +159,85 @@ WRONG = {
         "sum": [dpo_summed],
         "overflow": [dpo_overflowing],
         "reference trains": [dpo_training_the_reference],
+        "plus": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (chosen + rejected - ref_chosen - ref_rejected))
+            ).mean()
+        ],
+        "sign of the reference": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (chosen + ref_chosen - rejected - ref_rejected))
+            ).mean()
+        ],
+        "half a reference": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (chosen - rejected - ref_chosen))
+            ).mean()
+        ],
+        "policy missing": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (ref_chosen - ref_rejected))
+            ).mean()
+        ],
+        "quotient of logs": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (chosen / ref_chosen) - beta * (rejected / ref_rejected))
+            ).mean()
+        ],
+        "probability ratios": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * torch.exp(chosen - ref_chosen) - beta * torch.exp(rejected - ref_rejected))
+            ).mean()
+        ],
+        "log of log": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (torch.log(chosen) - torch.log(ref_chosen) - torch.log(rejected) + torch.log(ref_rejected)))
+            ).mean()
+        ],
+        "beta on one": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(beta * (chosen - ref_chosen) - rejected + ref_rejected)
+            ).mean()
+        ],
+        "divides by beta": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -(gap(chosen, rejected, ref_chosen, ref_rejected) / beta)
+            ).mean()
+        ],
+        "beta fixed": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: dpo_by_cross_entropy(
+                ref_chosen, ref_rejected, chosen, rejected
+            )
+        ],
+        "no sigmoid": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: (
+                -beta * gap(chosen, rejected, ref_chosen, ref_rejected).mean()
+            )
+        ],
+        "sigmoid of each": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: (
+                F.softplus(beta * (ref_chosen - chosen)) - F.softplus(beta * (ref_rejected - rejected))
+            ).mean()
+        ],
+        "other loss": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.relu(
+                1 - beta * gap(chosen, rejected, ref_chosen, ref_rejected)
+            ).mean()
+        ],
+        "mean first": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -beta * gap(chosen, rejected, ref_chosen, ref_rejected).mean()
+            )
+        ],
+        "no mean": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: F.softplus(
+                -beta * gap(chosen, rejected, ref_chosen, ref_rejected)
+            )
+        ],
+        "policy detached": [
+            lambda chosen, rejected, ref_chosen, ref_rejected, beta: dpo_training_the_reference(
+                chosen.detach(), rejected.detach(), ref_chosen, ref_rejected, beta
+            )
+        ],
     },
 }

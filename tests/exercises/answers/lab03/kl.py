@@ -8,6 +8,10 @@ def k1_by_quotient(logprobs, ref_logprobs):
     return torch.log(logprobs.exp() / ref_logprobs.exp())
 
 
+def k1_by_exp(logprobs, ref_logprobs):
+    return torch.exp(logprobs - ref_logprobs).log()
+
+
 def k1_by_minus(ref_logprobs, logprobs):
     return -(ref_logprobs - logprobs)
 
@@ -65,6 +69,11 @@ def k2_of_probabilities(logprobs, ref_logprobs):
 def k2_quarter(logprobs, ref_logprobs):
     half = (logprobs - ref_logprobs) / 2
     return half * half
+
+
+def k3_by_exp(logprobs, ref_logprobs):
+    r = torch.exp(ref_logprobs - logprobs)
+    return r - 1 - r.log()
 
 
 def k3_by_ratio(logprobs, ref_logprobs):
@@ -167,35 +176,105 @@ def penalty_alone(scores, logprobs, ref_logprobs, mask, beta):
     return beta * penalties(ref_logprobs, logprobs, mask)
 
 
+def r_of(logprobs, ref_logprobs):
+    return ref_logprobs.exp() / logprobs.exp()
+
+
+def score_instead_of_the_last_penalty(scores, logprobs, ref_logprobs, mask, beta):
+    rewards = -beta * penalties(logprobs, ref_logprobs, mask)
+    for i, length in enumerate(mask.sum(1).tolist()):
+        rewards[i, length - 1] = scores[i]
+    return rewards
+
+
+def score_one_too_late(scores, logprobs, ref_logprobs, mask, beta):
+    rewards = -beta * penalties(logprobs, ref_logprobs, mask)
+    for i, length in enumerate(mask.sum(1).tolist()):
+        rewards[i, length] += scores[i]
+    return rewards
+
+
+def scores_in_all_rows(scores, logprobs, ref_logprobs, mask, beta):
+    rewards = -beta * penalties(logprobs, ref_logprobs, mask)
+    rewards[:, mask.sum(1) - 1] += scores
+    return rewards
+
+
 RIGHT = {
-    "kl_k1": [k1_by_quotient, k1_by_minus],
+    "kl_k1": [k1_by_exp, k1_by_minus],
     "kl_k2": [k2_by_product, k2_by_mse],
-    "kl_k3": [k3_by_ratio, k3_as_k1_with_control],
+    "kl_k3": [k3_by_exp, k3_as_k1_with_control],
     "kl_penalized_rewards": [rewards_by_loop, rewards_by_scatter, rewards_by_one_hot],
 }
 WRONG = {
     "kl_k1": {
+        "underflow": [k1_by_quotient],
         "direction": [k1_other_way],
         "ratio": [k1_without_log],
         "weighted": [k1_weighted],
         "absolute": [k1_absolute],
         "quotient of logs": [k1_of_logs],
         "mean": [k1_averaged],
+        "log of log": [lambda logprobs, ref_logprobs: torch.log(torch.div(logprobs, ref_logprobs))],
+        "probabilities": [lambda logprobs, ref_logprobs: torch.exp(logprobs).sub(torch.exp(ref_logprobs))],
+        "plus": [lambda logprobs, ref_logprobs: torch.add(logprobs, ref_logprobs)],
+        "another estimator": [k3_by_exp],
     },
     "kl_k2": {
+        "zero": [lambda p, q: 0 * (p - q)],
+        "underflow": [lambda p, q: (p.exp() / q.exp()).log().square() / 2],
         "no half": [k2_without_half],
         "no square": [k2_without_square],
         "absolute": [k2_absolute],
         "probabilities": [k2_of_probabilities],
         "half squared": [k2_quarter],
+        "ratio": [lambda logprobs, ref_logprobs: (logprobs.exp() / ref_logprobs.exp()).square() / 2],
+        "log of log": [lambda logprobs, ref_logprobs: torch.log(logprobs / ref_logprobs).pow(2) / 2],
+        "quotient of logs": [lambda logprobs, ref_logprobs: torch.div(logprobs, ref_logprobs).square() / 2],
+        "squares apart": [lambda logprobs, ref_logprobs: (logprobs.square() - ref_logprobs.square()) / 2],
+        "negative": [lambda logprobs, ref_logprobs: -F.mse_loss(logprobs, ref_logprobs, reduction="none") / 2],
+        "brackets": [lambda logprobs, ref_logprobs: (logprobs - ref_logprobs.square()) / 2],
+        "plus": [lambda logprobs, ref_logprobs: (logprobs + ref_logprobs).square() / 2],
+        "weighted": [
+            lambda logprobs, ref_logprobs: (
+                torch.exp(logprobs) * F.mse_loss(logprobs, ref_logprobs, reduction="none") / 2
+            )
+        ],
+        "root": [lambda logprobs, ref_logprobs: torch.sqrt((logprobs - ref_logprobs).square() / 2)],
+        "power": [lambda logprobs, ref_logprobs: torch.pow(logprobs - ref_logprobs, 3) / 2],
+        "mean": [lambda logprobs, ref_logprobs: F.mse_loss(logprobs, ref_logprobs) / 2],
     },
     "kl_k3": {
+        "underflow": [k3_by_ratio],
         "direction": [k3_upside_down],
         "plus log": [k3_plus_log],
         "no log": [k3_control_alone],
         "no minus one": [k3_without_one],
         "negative": [k3_negative],
         "half square": [k2_by_mse],
+        "one estimator": [k1_by_minus],
+        "plus one": [lambda logprobs, ref_logprobs: k3_by_ratio(logprobs, ref_logprobs) + 2],
+        "brackets": [
+            lambda logprobs, ref_logprobs: torch.exp(ref_logprobs - logprobs - 1) + k1_by_minus(ref_logprobs, logprobs)
+        ],
+        "product": [
+            lambda logprobs, ref_logprobs: (r_of(logprobs, ref_logprobs) - 1) * r_of(logprobs, ref_logprobs).log()
+        ],
+        "quotient of logs": [
+            lambda logprobs, ref_logprobs: ref_logprobs / logprobs - 1 - torch.log(ref_logprobs / logprobs)
+        ],
+        "no exp": [lambda logprobs, ref_logprobs: torch.full_like(logprobs, -1)],
+        "log of log": [
+            lambda logprobs, ref_logprobs: r_of(logprobs, ref_logprobs) - 1 - torch.log(ref_logprobs / logprobs)
+        ],
+        "absolute": [
+            lambda logprobs, ref_logprobs: (
+                r_of(logprobs, ref_logprobs) - 1 - torch.abs(torch.log(r_of(logprobs, ref_logprobs)))
+            )
+        ],
+        "half": [lambda logprobs, ref_logprobs: k3_by_ratio(logprobs, ref_logprobs) / 2],
+        "weighted": [lambda logprobs, ref_logprobs: torch.exp(logprobs) * k3_by_ratio(logprobs, ref_logprobs)],
+        "mean": [lambda logprobs, ref_logprobs: torch.mean(k3_by_ratio(logprobs, ref_logprobs))],
     },
     "kl_penalized_rewards": {
         "every token": [score_everywhere],
@@ -206,5 +285,46 @@ WRONG = {
         "no beta": [rewards_without_beta],
         "no penalty": [score_alone],
         "no score": [penalty_alone],
+        "replaces": [score_instead_of_the_last_penalty],
+        "off by one": [score_one_too_late],
+        "all rows": [scores_in_all_rows],
+        "spread": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: (
+                scores[:, None] / mask.sum(1, keepdim=True) * mask - beta * penalties(logprobs, ref_logprobs, mask)
+            )
+        ],
+        "beta times score": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: (
+                beta * rewards_by_one_hot(scores, logprobs, ref_logprobs, mask, 1.0)
+            )
+        ],
+        "score minus": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: rewards_by_one_hot(
+                -scores, logprobs, ref_logprobs, mask, beta
+            )
+        ],
+        "another penalty": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: (
+                scores[:, None] * F.one_hot(mask.sum(1) - 1, mask.shape[1])
+                - beta * torch.where(mask, k2_by_mse(logprobs, ref_logprobs), 0.0)
+            )
+        ],
+        "mean penalty": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: (
+                scores[:, None] * F.one_hot(mask.sum(1) - 1, mask.shape[1])
+                - mask * ((beta * penalties(logprobs, ref_logprobs, mask)).sum(1) / mask.sum(1))[:, None]
+            )
+        ],
+        "sum": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: rewards_by_loop(
+                scores, logprobs, ref_logprobs, mask, beta
+            ).sum(dim=1)
+        ],
+        "inverted mask": [
+            lambda scores, logprobs, ref_logprobs, mask, beta: (
+                scores[:, None] * F.one_hot(mask.sum(1) - 1, mask.shape[1])
+                - beta * penalties(logprobs, ref_logprobs, ~mask)
+            )
+        ],
     },
 }

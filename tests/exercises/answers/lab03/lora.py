@@ -1,5 +1,7 @@
 """Answers to the exercises of lab 03: LoRA."""
 
+import math
+
 import torch
 from torch.nn import functional as F
 
@@ -82,12 +84,22 @@ def unmerge(weight, a, b, alpha):
     return torch.addmm(weight, b, a, alpha=-alpha / a.shape[0])
 
 
+def lora_beside_a_constant(x, weight, a, b, alpha):
+    with torch.no_grad():
+        base = F.linear(x, weight)
+    return base + alpha / len(a) * F.linear(F.linear(x, a), b)
+
+
 RIGHT = {
     "lora_forward": [lora_by_linear, lora_by_merging, lora_by_einsum],
     "lora_merge": [merge_by_outer_products, merge_by_addmm],
 }
 WRONG = {
     "lora_forward": {
+        "axes": [lambda x, weight, a, b, alpha: torch.einsum("bi,oi->bo", x, weight + alpha / len(a) * b @ a)],
+        "freezes the caller": [
+            lambda x, weight, a, b, alpha: lora_training_the_base(x, weight.requires_grad_(False), a, b, alpha)
+        ],
         "alpha": [lora_times_alpha],
         "no scale": [lora_unscaled],
         "inverse scale": [lora_scaled_inversely],
@@ -95,6 +107,36 @@ WRONG = {
         "base transposed": [lora_on_transposed_base],
         "update only": [lora_without_base],
         "base trains": [lora_training_the_base],
+        "wrong dimension": [
+            lambda x, weight, a, b, alpha: F.linear(x, weight) + alpha / a.size(1) * F.linear(F.linear(x, a), b)
+        ],
+        "whole division": [
+            lambda x, weight, a, b, alpha: F.linear(x, weight) + F.linear(F.linear(x, a), b) * (alpha // a.size(0))
+        ],
+        "no alpha": [lambda x, weight, a, b, alpha: F.linear(x, weight) + F.linear(F.linear(x, a), b) / a.size(0)],
+        "root": [
+            lambda x, weight, a, b, alpha: (
+                F.linear(x, weight) + F.linear(F.linear(x, a), b) * alpha / math.sqrt(a.size(0))
+            )
+        ],
+        "product": [
+            lambda x, weight, a, b, alpha: F.linear(x, weight) + F.linear(F.linear(x, a), b) * alpha * b.size(1)
+        ],
+        "scale on all": [
+            lambda x, weight, a, b, alpha: (alpha / a.size(0)) * (F.linear(x, weight) + F.linear(F.linear(x, a), b))
+        ],
+        "minus": [lambda x, weight, a, b, alpha: F.linear(x, weight) - F.linear(F.linear(x, a), b) * alpha / a.size(0)],
+        "update transposed": [
+            lambda x, weight, a, b, alpha: F.linear(x, weight) + (alpha / a.size(0)) * torch.matmul(x, torch.mm(b, a))
+        ],
+        "base output twice": [
+            lambda x, weight, a, b, alpha: (
+                F.linear(x, weight) + alpha / a.size(0) * F.linear(F.linear(F.linear(x, weight), a), b)
+            )
+        ],
+        "half an adapter": [lambda x, weight, a, b, alpha: F.linear(x, weight) + alpha / a.size(0) * F.linear(x, a)],
+        "base output detached": [lora_beside_a_constant],
+        "adapter detached": [lambda x, weight, a, b, alpha: F.linear(x, (weight + alpha / len(a) * b @ a).detach())],
     },
     "lora_merge": {
         "order": [merge_in_the_wrong_order],
@@ -103,5 +145,14 @@ WRONG = {
         "no scale": [merge_unscaled],
         "update only": [merge_the_update_alone],
         "minus": [unmerge],
+        "wrong dimension": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=alpha / b.shape[0])],
+        "whole division": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=alpha // a.shape[0])],
+        "no alpha": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=1 / a.shape[0])],
+        "root": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=alpha / math.sqrt(a.shape[0]))],
+        "product": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=alpha * a.shape[0])],
+        "inverse scale": [lambda weight, a, b, alpha: torch.addmm(weight, b, a, alpha=a.shape[0] / alpha)],
+        "scale on all": [lambda weight, a, b, alpha: torch.addmm(weight, b, a) * (alpha / a.shape[0])],
+        "entry by entry": [lambda weight, a, b, alpha: weight + torch.mul(b, a) * alpha / a.shape[0]],
+        "base transposed": [lambda weight, a, b, alpha: torch.addmm(weight.T, b, a, alpha=alpha / a.shape[0])],
     },
 }

@@ -100,6 +100,20 @@ def whiten_without_epsilon(x, mask):
     return result
 
 
+def mean_of_what_is_not_zero(x, mask):
+    kept = [value for value in torch.where(mask, x, torch.zeros_like(x)).flatten() if value != 0]
+    return sum(kept) / len(kept)
+
+
+def whiten_columns(x, mask):
+    return whiten_rows(x.T, mask.T).T
+
+
+def whiten_by_product(x, mask):
+    real = x[mask]
+    return (x - real.mean()) / torch.sqrt(real.var() + 1e-8) * mask.float()
+
+
 RIGHT = {
     "masked_mean": [mean_by_loop, mean_by_where, mean_by_select],
     "masked_whiten": [whiten_by_standardizing, whiten_by_sums],
@@ -112,6 +126,9 @@ WRONG = {
         "vector": [mean_each_response],
         "sum": [sum_of_real],
         "nan": [mean_by_product],
+        "sum of a response": [lambda x, mask: x.masked_fill(~mask, 0).sum(dim=1).sum() / x.size(0)],
+        "inverted mask": [lambda x, mask: torch.masked_select(x, mask.logical_not()).mean()],
+        "drops zeros": [mean_of_what_is_not_zero],
     },
     "masked_whiten": {
         "padding": [whiten_all],
@@ -122,5 +139,16 @@ WRONG = {
         "not scaled": [only_shift],
         "biased": [whiten_by_n],
         "zero variance": [whiten_without_epsilon],
+        "per column": [whiten_columns],
+        "nan": [whiten_by_product],
+        "multiplies": [lambda x, mask: ((x - x[mask].mean()) * x[mask].std()).masked_fill(~mask, 0)],
+        "brackets": [lambda x, mask: torch.where(mask, x / (x[mask].var() + 1e-8).sqrt() - x[mask].mean(), 0.0)],
+        "sum of squares": [
+            lambda x, mask: torch.where(
+                mask, (x - x[mask].mean()) / ((x[mask] - x[mask].mean()).square().sum() + 1e-8).sqrt(), 0.0
+            )
+        ],
+        "inverted mask": [lambda x, mask: whiten_by_standardizing(x, ~mask)],
+        "flat": [lambda x, mask: (x[mask] - x[mask].mean()) / (x[mask].std() + 1e-8)],
     },
 }

@@ -133,6 +133,36 @@ def ppo_training_the_rollout(logprobs, old_logprobs, advantages, mask, clip):
     return -torch.min(*parts(logprobs, old_logprobs, advantages, mask, clip)).mean()
 
 
+def ppo_of_means(logprobs, old_logprobs, advantages, mask, clip):
+    plain, clipped = parts(logprobs, old_logprobs, advantages, mask, clip)
+    return torch.max(-plain.mean(), -clipped.mean())
+
+
+def ppo_min_of_ratios(logprobs, old_logprobs, advantages, mask, clip):
+    ratio = torch.exp(logprobs - old_logprobs)
+    return -(torch.min(ratio, ratio.clip(1 - clip, 1 + clip)) * advantages)[mask].mean()
+
+
+def from_bounds(logprobs, old_logprobs, advantages, mask, low, high):
+    ratio = logprobs.exp() / old_logprobs.exp()
+    return -torch.min(ratio * advantages, ratio.clip(low, high) * advantages)[mask].mean()
+
+
+def ppo_clipping_the_log(logprobs, old_logprobs, advantages, mask, clip):
+    moved = logprobs - old_logprobs
+    return -torch.min(moved.exp() * advantages, moved.clip(-clip, clip).exp() * advantages)[mask].mean()
+
+
+def ppo_clipping_the_gain(logprobs, old_logprobs, advantages, mask, clip):
+    gains = (logprobs - old_logprobs).exp() * advantages
+    return -torch.min(gains, gains.clip(1 - clip, 1 + clip))[mask].mean()
+
+
+def ppo_forgetting_one_advantage(logprobs, old_logprobs, advantages, mask, clip):
+    ratio = (logprobs - old_logprobs).exp()
+    return torch.max(-ratio * advantages, -ratio.clip(1 - clip, 1 + clip))[mask].mean()
+
+
 RIGHT = {
     "reinforce_loss": [reinforce_selected, reinforce_by_sums, reinforce_by_loop],
     "clipped_policy_loss": [ppo_by_max_of_losses, ppo_by_sign, ppo_by_loop],
@@ -148,6 +178,19 @@ WRONG = {
         "product of means": [reinforce_of_means],
         "no gradient": [reinforce_detaching_the_wrong_one],
         "reward trains": [reinforce_through_the_reward],
+        "sum of a response": [
+            lambda logprobs, advantages, mask: (-logprobs * advantages).masked_fill(~mask, 0).sum(-1).mean()
+        ],
+        "inverted mask": [lambda logprobs, advantages, mask: -(logprobs * advantages)[mask == 0].mean()],
+        "no mean": [lambda logprobs, advantages, mask: torch.where(mask, -advantages * logprobs, 0.0)],
+        "log of log": [lambda logprobs, advantages, mask: -(advantages[mask] * torch.log(logprobs[mask])).mean()],
+        "no advantage": [lambda logprobs, advantages, mask: -logprobs[mask].mean()],
+        "no log-probability": [lambda logprobs, advantages, mask: -advantages[mask].mean()],
+        "plus": [lambda logprobs, advantages, mask: -(advantages[mask] + logprobs[mask]).mean()],
+        "absolute": [lambda logprobs, advantages, mask: -(torch.abs(advantages) * logprobs)[mask].mean()],
+        "changed advantages": [
+            lambda logprobs, advantages, mask: -(logprobs[mask] * (advantages[mask] - advantages[mask].mean())).mean()
+        ],
     },
     "clipped_policy_loss": {
         "sign": [ppo_uphill],
@@ -161,5 +204,60 @@ WRONG = {
         "zeros counted": [ppo_counting_zeros],
         "no gradient": [ppo_without_gradient],
         "rollout trains": [ppo_training_the_rollout],
+        "means first": [ppo_of_means],
+        "min of ratios": [ppo_min_of_ratios],
+        "one side": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: from_bounds(
+                logprobs, old_logprobs, advantages, mask, 0.0, 1 + clip
+            )
+        ],
+        "range": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: from_bounds(
+                logprobs, old_logprobs, advantages, mask, -clip, clip
+            )
+        ],
+        "clips the log": [ppo_clipping_the_log],
+        "clips the gain": [ppo_clipping_the_gain],
+        "clip fixed": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: from_bounds(
+                logprobs, old_logprobs, advantages, mask, 0.8, 1.2
+            )
+        ],
+        "one without advantage": [ppo_forgetting_one_advantage],
+        "no advantage": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: from_bounds(
+                logprobs, old_logprobs, torch.ones_like(advantages), mask, 1 - clip, 1 + clip
+            )
+        ],
+        "other ratio": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: from_ratio(
+                torch.exp(logprobs), advantages, mask, clip
+            )
+        ],
+        "per response": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: torch.stack(
+                [-ppo_uphill(*row, clip) for row in zip(logprobs, old_logprobs, advantages, mask, strict=True)]
+            ).mean()
+        ],
+        "sum": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: (
+                -torch.min(*parts(logprobs, old_logprobs, advantages, mask, clip)).sum()
+            )
+        ],
+        "sum of a response": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: (
+                -torch.min(*parts(logprobs, old_logprobs, advantages, mask, clip)).sum() / len(mask)
+            )
+        ],
+        "inverted mask": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: (
+                -torch.min(*parts(logprobs, old_logprobs, advantages, ~mask, clip)).mean()
+            )
+        ],
+        "no mean": [
+            lambda logprobs, old_logprobs, advantages, mask, clip: (
+                -torch.min(*parts(logprobs, old_logprobs, advantages, mask, clip))
+            )
+        ],
     },
 }

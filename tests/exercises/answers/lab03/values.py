@@ -172,6 +172,42 @@ def value_loss_training_returns(values, old_values, returns, mask, clip):
     return 0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).mean()
 
 
+def gae_repeating_the_last_value(rewards, values, mask, gamma, lam):
+    values, rewards = values * mask, rewards * mask
+    following = torch.cat([values, values[:, -1:]], dim=1)[:, 1:]
+    advantages, later = torch.zeros_like(rewards), 0.0
+    for t in reversed(range(rewards.shape[1])):
+        later = (rewards[:, t] + gamma * following[:, t] - values[:, t] + gamma * lam * later) * mask[:, t]
+        advantages[:, t] = later
+    return advantages, advantages + values
+
+
+def row_previous(r, v, gamma, lam):
+    found = [0.0]
+    for t in reversed(range(len(r))):
+        found.insert(0, r[t] + gamma * (v[t - 1] if t else 0.0) - v[t] + gamma * lam * found[0])
+    return found[:-1]
+
+
+def row_two_steps(r, v, gamma, lam):
+    deltas = [*row_backwards(r, v, gamma, 0.0), 0.0]
+    return [deltas[t] + gamma * lam * deltas[t + 1] for t in range(len(r))]
+
+
+def one_step_targets(rewards, values, mask, gamma):
+    kept = torch.where(mask, values, 0.0)
+    return torch.where(mask, rewards, 0.0) + gamma * torch.cat([kept[:, 1:], torch.zeros(len(kept), 1)], dim=1)
+
+
+def larger(values, held, returns):
+    return torch.stack([values - returns, held - returns]).square().amax(0)
+
+
+def value_loss_squaring_late(values, old_values, returns, mask, clip):
+    held = old_values + torch.clip(values - old_values, -clip, clip)
+    return 0.5 * torch.max(values - returns, held - returns)[mask].square().mean()
+
+
 RIGHT = {
     "gae": [gae_by_rows, gae_by_matrix, gae_in_numpy],
     "clipped_value_loss": [value_loss_by_where, value_loss_by_loop],
@@ -189,6 +225,44 @@ WRONG = {
         "returns without values": [gae_twice_the_advantages],
         "rewards to go": [gae_with_rewards_to_go],
         "order": [gae_in_the_wrong_order],
+        "last value again": [gae_repeating_the_last_value],
+        "padding kept": [
+            lambda rewards, values, mask, gamma, lam: (
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0],
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0] + values,
+            )
+        ],
+        "previous value": [by_rows(row_previous)],
+        "no next value": [by_rows(lambda r, v, gamma, lam: row_backwards(r, v, 0.0, gamma * lam))],
+        "sign": [
+            by_rows(lambda r, v, gamma, lam: row_backwards([-x for x in r], v, -gamma, gamma * lam, baseline=-1.0))
+        ],
+        "no gamma in delta": [by_rows(lambda r, v, gamma, lam: row_backwards(r, v, 1.0, gamma * lam))],
+        "no factor": [by_rows(lambda r, v, gamma, lam: row_backwards(r, v, gamma, 1.0))],
+        "fixed": [by_rows(lambda r, v, gamma, lam: row_backwards(r, v, 1.0, 0.95))],
+        "two steps": [by_rows(row_two_steps)],
+        "token left out": [by_rows(lambda r, v, gamma, lam: [0.0, *row_backwards(r, v, gamma, gamma * lam)[1:]])],
+        "advantages alone": [
+            lambda rewards, values, mask, gamma, lam: gae_in_numpy(rewards, values, mask, gamma, lam)[0]
+        ],
+        "returns with minus": [
+            lambda rewards, values, mask, gamma, lam: (
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0],
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0] - values * mask,
+            )
+        ],
+        "returns with rewards": [
+            lambda rewards, values, mask, gamma, lam: (
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0],
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0] + rewards * mask,
+            )
+        ],
+        "one-step returns": [
+            lambda rewards, values, mask, gamma, lam: (
+                gae_in_numpy(rewards, values, mask, gamma, lam)[0],
+                one_step_targets(rewards, values, mask, gamma),
+            )
+        ],
     },
     "clipped_value_loss": {
         "min": [value_loss_min],
@@ -199,5 +273,95 @@ WRONG = {
         "no half": [value_loss_without_half],
         "padding": [value_loss_over_padding],
         "returns train": [value_loss_training_returns],
+        "means first": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.stack([error.mean() for error in errors(values, old_values, returns, mask, clip)]).max()
+            )
+        ],
+        "both errors": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * sum(errors(values, old_values, returns, mask, clip)).mean()
+            )
+        ],
+        "clip fixed": [
+            lambda values, old_values, returns, mask, clip: value_loss_by_where(values, old_values, returns, mask)
+        ],
+        "one side": [
+            lambda values, old_values, returns, mask, clip: (
+                larger(values, torch.min(values, old_values + clip), returns)[mask].mean() / 2
+            )
+        ],
+        "old value lost": [
+            lambda values, old_values, returns, mask, clip: (
+                larger(values, torch.clip(values - old_values, -clip, clip), returns)[mask].mean() / 2
+            )
+        ],
+        "change from new": [
+            lambda values, old_values, returns, mask, clip: (
+                larger(values, values + torch.clip(values - old_values, -clip, clip), returns)[mask].mean() / 2
+            )
+        ],
+        "as a ratio": [
+            lambda values, old_values, returns, mask, clip: (
+                larger(values, old_values * torch.clip(values / old_values, 1 - clip, 1 + clip), returns)[mask].mean()
+                / 2
+            )
+        ],
+        "not squared": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*[error.sqrt() for error in errors(values, old_values, returns, mask, clip)]).mean()
+            )
+        ],
+        "square of a max": [value_loss_squaring_late],
+        "wrong target": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, returns, old_values, mask, clip)).mean()
+            )
+        ],
+        "sign": [
+            lambda values, old_values, returns, mask, clip: (
+                -0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).mean()
+            )
+        ],
+        "half twice": [
+            lambda values, old_values, returns, mask, clip: (
+                torch.max(*errors(values, old_values, returns, mask, clip)).mean() / 4
+            )
+        ],
+        "zeros counted": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).sum() / mask.numel()
+            )
+        ],
+        "per response": [
+            lambda values, old_values, returns, mask, clip: torch.stack(
+                [value_loss_training_returns(*row, clip) for row in zip(values, old_values, returns, mask, strict=True)]
+            ).mean()
+        ],
+        "sum": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).sum()
+            )
+        ],
+        "sum of a response": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).sum() / mask.size(0)
+            )
+        ],
+        "inverted mask": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, old_values, returns, ~mask, clip)).mean()
+            )
+        ],
+        "no mean": [
+            lambda values, old_values, returns, mask, clip: (
+                0.5 * torch.max(*errors(values, old_values, returns, mask, clip))
+            )
+        ],
+        "no gradient": [
+            lambda values, old_values, returns, mask, clip: torch.tensor(
+                0.5 * torch.max(*errors(values, old_values, returns, mask, clip)).mean().item()
+            )
+        ],
     },
 }
