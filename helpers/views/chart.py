@@ -1,10 +1,8 @@
 """A chart that changes while it is watched, and the look of its figures."""
 
 import json
-import textwrap
 from collections.abc import Iterable, Sequence
 from functools import cache
-from html import escape, unescape
 from typing import Any
 
 import anywidget
@@ -13,30 +11,12 @@ import traitlets
 from plotly.offline import get_plotlyjs
 
 from .state_view import STATE_VIEW, StateView
-from .style import styled
+from .style import CONFIG, described, styled, title_of
 
 
 def framed(figure: go.Figure, title: str, x: str, y: str, height: int) -> go.Figure:
-    """Style a figure as `styled` does, with room for a title of two lines; the title is text, not HTML."""
-    styled(figure, "", x, y, height)
-    lines = "<br>".join(escape(line, quote=False) for line in textwrap.wrap(title, 80))
-    return figure.update_layout(
-        title={
-            "text": lines,
-            "font_size": 15,
-            "x": 0.01,
-            "y": 1 - 52 / height,
-            "yref": "container",
-            "yanchor": "bottom",
-        },
-        margin={"l": 60, "r": 20, "t": 84, "b": 50},
-        legend={"bgcolor": "rgba(0, 0, 0, 0)", "font_size": 12},
-    )
-
-
-def title_of(figure: go.Figure) -> str:
-    """The title of a `framed` figure as text."""
-    return unescape((figure.layout.title.text or "").replace("<br>", " "))
+    """Style a figure as `styled` does, for a `Chart`."""
+    return styled(figure, title, x, y, height)
 
 
 class _Plotly(anywidget.AnyWidget):
@@ -65,7 +45,8 @@ class Chart(StateView):
     """A plotly figure that is replaced while it is watched; as wide as its card, and white in a dark theme too.
 
     Not a FigureWidget: each of those brings 5 MB of plotly.js of its own, and has anywidget's weakness (`StateView`).
-    State: title (shown as text, so that it wraps), figure. `listen` hears of a click on a point: [trace, point].
+    State: title (shown as text, so that it wraps), text (what the figure shows, for screen readers), figure. `listen`
+    hears of a click on a point: [trace, point].
 
     Args:
         figure: One that was `framed`.
@@ -82,10 +63,9 @@ class Chart(StateView):
       const draw = async () => {
         plotly ??= await globalThis.rlhfPlotly;
         if (!width || !figure) return;
-        const { title, ...layout } = figure.layout, margin = { ...layout.margin, t: 30 };
-        const height = layout.height - layout.margin.t + 30;
-        const config = { modeBarButtons: [["toImage"]], displaylogo: false };
-        await plotly.react(box, figure.data, { ...layout, width, height, margin }, config);
+        const { title, ...layout } = figure.layout, margin = { ...layout.margin, t: 16 };
+        const height = layout.height - layout.margin.t + 16;
+        await plotly.react(box, figure.data, { ...layout, width, height, margin }, figure.config);
         if (listening) return;
         listening = true;
         box.on("plotly_click", ({ points: [{ curveNumber, pointNumber }] }) => send([curveNumber, pointNumber]));
@@ -97,7 +77,13 @@ class Chart(StateView):
       });
       watch.observe(box);
       return {
-        draw(state) { heading.textContent = state.title; figure = state.figure; draw(); },
+        draw(state) {
+          heading.textContent = state.title;
+          box.setAttribute("role", "img");
+          box.setAttribute("aria-label", state.text);
+          figure = state.figure;
+          draw();
+        },
         end() { watch.disconnect(); plotly?.purge(box); },
       };
     });
@@ -110,17 +96,17 @@ class Chart(StateView):
 
     def __init__(self, figure: go.Figure) -> None:
         _plotly()
-        super().__init__(title=title_of(figure), figure=as_json(figure))
+        super().__init__(**_state(figure))
 
     def show(self, figure: go.Figure) -> None:
         """Replace the figure, which is one that was `framed`."""
-        self.update(title=title_of(figure), figure=as_json(figure))
+        self.update(**_state(figure))
 
     def refill(self, data: Sequence[tuple[Iterable[Any], Iterable[Any]]], title: str) -> None:
         """Give every trace a new (x, y), and the figure a new title: far quicker than a new figure."""
         old = self.state["figure"]
         traces = [trace | {"x": list(x), "y": list(y)} for trace, (x, y) in zip(old["data"], data, strict=True)]
-        self.update(title=title, figure={"data": traces, "layout": old["layout"]})
+        self.update(title=title, figure=old | {"data": traces})
 
     @property
     def title(self) -> str:
@@ -129,5 +115,11 @@ class Chart(StateView):
 
 
 def as_json(figure: go.Figure) -> dict[str, Any]:
-    """A figure as plain data."""
-    return json.loads(figure.to_json())
+    """A figure as plain data, with the configuration that it is shown with."""
+    return json.loads(figure.to_json()) | {"config": CONFIG}
+
+
+def _state(figure: go.Figure) -> dict[str, Any]:
+    plain = as_json(figure)
+    plain["config"] = CONFIG | {"modeBarButtons": [["toImage"]]}
+    return {"title": title_of(figure), "text": described(figure), "figure": plain}

@@ -8,6 +8,7 @@ from html import escape
 
 from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox, Widget
 
+from .state_view import STATE_VIEW, StateView
 from .text import as_html
 
 # Both of JupyterLab's themes define these; a theme of somebody else's falls back to black on white.
@@ -104,12 +105,69 @@ class HelpView:
         self._hints.value = "".join(shown)
 
 
+class Choices(StateView):
+    """Answers as a group of radio buttons: arrow keys move, space and enter choose. It answers with what was chosen.
+
+    State: name (of the group), answers, chosen (its number; -1 for none), sign (of the chosen one).
+    """
+
+    _esm = (
+        STATE_VIEW
+        + """
+    export default stateView((el, send) => {
+      el.classList.add("rlhf-choices");
+      el.setAttribute("role", "radiogroup");
+      const group = `choices-${Math.random()}`, inputs = [], signs = [];
+      el.addEventListener("keydown", event => {
+        const at = inputs.indexOf(document.activeElement);
+        const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+        if (at < 0 || !step && event.key !== "Enter") return;
+        event.preventDefault();
+        if (step) inputs[(at + step + inputs.length) % inputs.length].focus();  // to read on is no choice yet
+        else inputs[at].click();
+      });
+      el.addEventListener("focusin", event => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+      const add = (text, i) => {
+        const label = node("label", el), input = node("input", label);
+        Object.assign(input, { type: "radio", name: group });
+        node("span", label, text).dir = "auto";
+        signs.push(node("b", label));
+        inputs.push(input);
+        input.addEventListener("click", () => send({ chosen: i, click: Math.random() }));
+      };
+      return {
+        draw({ name, answers, chosen, sign }) {
+          el.setAttribute("aria-label", name);
+          if (!inputs.length) answers.forEach(add);
+          inputs.forEach((input, i) => {
+            input.checked = i === chosen;
+            input.parentElement.classList.toggle("chosen", i === chosen);
+            signs[i].textContent = i === chosen ? sign : "";
+          });
+        },
+      };
+    });
+    """
+    )
+    _css = """
+    .rlhf-choices { display: flex; flex-direction: column; gap: 4px; max-width: 60em;
+      color: var(--jp-content-font-color1, #000); line-height: 1.4; }
+    .rlhf-choices label { display: flex; gap: 8px; align-items: baseline; padding: 5px 10px; cursor: pointer;
+      border: 1px solid #808080; border-radius: 4px; overflow-wrap: anywhere; }
+    .rlhf-choices label:hover { background: var(--jp-layout-color2, #eee); }
+    .rlhf-choices label.chosen { border: 2px solid var(--jp-brand-color1, #1565c0); padding: 4px 9px; }
+    .rlhf-choices label:has(:focus-visible) { outline: 3px solid var(--jp-brand-color1, #1565c0); outline-offset: 1px; }
+    .rlhf-choices input { margin: 0; flex: none; accent-color: var(--jp-brand-color1, #1565c0); }
+    .rlhf-choices span { flex: 1; }
+    """
+
+
 class ChoiceView:
-    """A question with a button for each answer. The last choice stays marked.
+    """A question with a radio button for each answer. The last choice stays marked, and says whether it was right.
 
     Args:
         question: Its text.
-        answers: (text, the response to it) of each.
+        answers: (text, the response to it) of each. A response that begins with ✓ or ✗ says right or wrong.
         chosen: The answer that was chosen before.
         on_choose: Called with the text of each answer that is chosen.
     """
@@ -123,17 +181,11 @@ class ChoiceView:
         on_choose: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.answers, self.chosen, self.on_choose = dict(answers), chosen, on_choose
+        self.choices = Choices(name=question, answers=list(self.answers), chosen=-1, sign="")
+        self.choices.listen(lambda answer: self.choose(list(self.answers)[answer["chosen"]]))
         self._response = HTML()
-        layout = Layout(width="auto", max_width="60em", height="auto")
-        self._buttons = {text: Button(layout=layout) for text in self.answers}
-        for text, button in self._buttons.items():
-            button.style.text_align = "left"
-            button.style.font_size = "inherit"
-            button.add_class("rlhf-choice")
-            button.on_click(lambda _, text=text: self.choose(text))
         self.widget = Panel(
-            [HTML(WRAP + _text(question)), VBox(list(self._buttons.values())), self._response],
-            f"{question} (run this cell to answer)",
+            [HTML(_text(question)), self.choices, self._response], f"{question} (run this cell to answer)"
         )
         self._draw()
 
@@ -144,14 +196,12 @@ class ChoiceView:
         self._draw()
 
     def _draw(self) -> None:
-        for text, button in self._buttons.items():
-            button.description = f"{'●' if text == self.chosen else '○'} {text}"
-        response = self.answers.get(self.chosen) if self.chosen is not None else None
-        self._response.value = _text(response, CARD) if response is not None else ""
-
-
-# Long answers wrap instead of being cut.
-WRAP = "<style>.rlhf-choice{white-space:normal;text-align:left;line-height:1.4;padding:4px 10px}</style>"
+        if self.chosen not in self.answers:
+            return
+        response = self.answers[self.chosen]
+        sign = response[0] if response[:1] in ("✓", "✗") else ""
+        self.choices.update(chosen=list(self.answers).index(self.chosen), sign=sign)
+        self._response.value = _text(response, CARD) if response else ""
 
 
 class SliderView:
@@ -178,8 +228,9 @@ class SliderView:
         self.unit, self.chosen, self.on_choose = unit, chosen, on_choose
         middle = low + round((high - low) / 2 / step) * step
         self.slider = FloatSlider(
-            middle if chosen is None else chosen, min=low, max=high, step=step, layout=Layout(width="min(100%, 420px)")
-        )
+            middle if chosen is None else chosen, min=low, max=high, step=step, description="your prediction",
+            style={"description_width": "auto"}, layout=Layout(width="min(100%, 480px)"),
+        )  # fmt: skip
         self._button = Button(description="Keep my prediction", layout=Layout(width="auto"))
         self._button.on_click(lambda _: self.choose())
         self._response = HTML()

@@ -17,10 +17,9 @@ from ..formulas import objectives
 from .card import Card
 from .chart import Chart, framed
 from .run_curves import series
-from .style import GRAY, INK, error_bars, padded_range
+from .style import BLUE, GRAY, INK, error_bars, padded_range
 from .text import as_label
 
-SKY = "#88CCEE"  # for areas; too light for lines
 # Options of a control: its label is as long as it needs.
 LABELED: dict[str, Any] = {"style": {"description_width": "190px"}, "layout": {"width": "min(560px, 98%)"}}
 
@@ -186,7 +185,7 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
     right = {"xaxis": "x2", "yaxis": "y2", "showlegend": False}
     for other, run in paths.items():
         figure.add_scatter(
-            x=run["kl"], y=run["reward"], mode="lines", line={"color": "#bbb", "width": 2}, name=f"beta = {other:g}",
+            x=run["kl"], y=run["reward"], mode="lines", line={"color": GRAY, "width": 1}, name=f"beta = {other:g}",
             **right,
         )  # fmt: skip
     figure.add_scatter(
@@ -280,7 +279,7 @@ def nf4_figure(
     figure = go.Figure()
     figure.add_bar(
         x=((edges[1:] + edges[:-1]) / 2).round(4), y=share.round(5), width=edges[1] - edges[0], name="weights",
-        marker_color=SKY, showlegend=False,
+        marker_color=BLUE, showlegend=False,
     )  # fmt: skip
     top = 1.15 * float(share.max())
     for name, grid, y, symbol, ink in (
@@ -316,7 +315,6 @@ def nf4_figure(
         xaxis2={"domain": [0.68, 1], "anchor": "y2", "title": "block size", "type": "category"},
         yaxis2={"anchor": "x2", "title": "relative error", "tickformat": ".0%", "rangemode": "tozero"},
         bargap=0,
-        legend={"x": 0.68},
     )
 
 

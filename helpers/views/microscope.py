@@ -20,7 +20,7 @@ from ..files import LabError
 from .card import Card
 from .chart import Chart, framed
 from .state_view import STATE_VIEW, StateView
-from .style import GRAY, INK
+from .style import GRAY, INK, luminance
 from .text import number, visible
 
 QUANTITIES = {  # column: (name, what it says)
@@ -89,12 +89,6 @@ def _reach(values: ArrayLike, middle: float) -> float:
     """How far from the middle the farthest finite value is; 1 where there is none."""
     numbers = np.asarray(values, dtype=float)
     return float(np.abs(numbers[np.isfinite(numbers)] - middle).max(initial=0)) or 1.0
-
-
-def luminance(color: tuple[float, float, float]) -> float:
-    """Relative luminance of an sRGB color with parts from 0 to 1 (WCAG 2.1); black and white tie at 0.179."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
 def strip_of(frame: pd.DataFrame, quantity: str) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Replay:
         speed: How many times faster than it went; default: over in 20 seconds.
         unit: What a step is called; default: by the recording's stage.
         window: How many values the curves' mean is of.
+        columns: How many curves stand side by side.
         finding: Makes the title at the last step from the records.
 
     Raises:
@@ -63,6 +64,7 @@ class Replay:
         speed: float | None = None,
         unit: str | None = None,
         window: int = 5,
+        columns: int = 2,
         finding: Callable[[Sequence[Mapping[str, Any]]], str] | None = None,
     ) -> None:
         if not recording.records:
@@ -76,7 +78,7 @@ class Replay:
                 raise LabError(f"the recording {recording.title!r} has no {measure!r}; it has {list(measures)}")
         self.unit = unit or ("update" if recording.stage == "ppo" else "step")
         self.total = recording.total or self.records[-1]["step"]
-        self.panels, self._window = dict(panels), window
+        self.panels, self._window, self._columns = dict(panels), window, columns
         # from the first frame on the axes of the whole run: growing ones would hide the growth
         self._ranges = {measure: padded_range(series(self.records, measure)["value"], 0.06) for measure in panels}
         self._parts = RunView(self._curves, panels, window, self.unit)
@@ -85,10 +87,10 @@ class Replay:
         speed = speed or max(1.0, round(self.seconds / LENGTH, 1))
         n = len(self.records)
         self.slider = widgets.IntSlider(
-            value=1, min=1, max=n, description=self.unit, readout=False,
+            value=n, min=1, max=n, description=self.unit, readout=False,
             style={"description_width": "auto"}, layout={"flex": "1 1 240px", "width": "auto"},
         )  # fmt: skip
-        self.player = widgets.Play(value=1, min=1, max=n, show_repeat=False)
+        self.player = widgets.Play(value=n, min=1, max=n, show_repeat=False)
         self.speed = widgets.Dropdown(
             options=[(f"{s:g}x ({clock(self.seconds / s)})", s) for s in sorted({*SPEEDS, speed})], value=speed,
             description="speed", style={"description_width": "auto"}, layout={"width": "170px"},
@@ -114,8 +116,9 @@ class Replay:
 
     def _scrub(self, _: object) -> None:
         position = self.slider.value
-        if min(self.player.value, self.slider.max) != position:  # the player ticks past the end, in strides
-            self.player.value = position
+        end = position == self.slider.max
+        if end or min(self.player.value, self.slider.max) != position:  # the player ticks past the end, in strides
+            self.player.value = self.player.max if end else position  # from its own end it begins anew
         records = self.records[:position]
         self._parts.draw(records, self._headline(position))
         self.words.value = self._words(position)
@@ -127,6 +130,8 @@ class Replay:
         with self.player.hold_sync():
             self.player.interval, self.player.step = interval, stride
             self.player.max = self.slider.max + stride - 1
+            if self.slider.value == self.slider.max:
+                self.player.value = self.player.max
 
     def _words(self, position: int) -> str:
         gone = sum(r.get("seconds") or 1.0 for r in self.records[:position])
@@ -145,7 +150,9 @@ class Replay:
         return f"{self.recording.title}: {found} ({self._where(position)})"
 
     def _curves(self, records: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
-        figure = curves(records, self.panels, self.total, title=title, unit=self.unit, window=self._window)
+        figure = curves(
+            records, self.panels, self.total, title=title, unit=self.unit, window=self._window, columns=self._columns
+        )
         for axis, span in zip(figure.select_yaxes(), self._ranges.values(), strict=True):
             axis.range = span
         return figure

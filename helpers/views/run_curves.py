@@ -29,14 +29,14 @@ PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
 
 
 def series(records: Sequence[Mapping[str, Any]], measure: str, window: int = 5) -> pd.DataFrame:
-    """A measure as a table with the columns step, value and mean (of the last `window` values).
+    """A measure as a table with the columns step, value and mean (of the `window` values around it).
 
-    Records that have no finite `measure` are left out.
+    At both ends the mean is of those values that are there. Records that have no finite `measure` are left out.
     """
     known = [r for r in records if r.get(measure) is not None and math.isfinite(r[measure])]
     rows = [(r["step"], float(r[measure])) for r in known]
     frame = pd.DataFrame(rows, columns=["step", "value"]).astype({"value": float})
-    return frame.assign(mean=frame["value"].rolling(window, min_periods=1).mean()).round(4)
+    return frame.assign(mean=frame["value"].rolling(window, center=True, min_periods=1).mean()).round(4)
 
 
 def curves(
@@ -48,8 +48,9 @@ def curves(
     unit: str = "update",
     window: int = 5,
     guides: Mapping[str, float] | None = None,
+    columns: int = 2,
 ) -> go.Figure:
-    """A panel for each measure: each record a dot, and the mean of the last ones as a line; dotted where resumed.
+    """A panel for each measure: each record a dot, and the mean around it as a line; dotted where resumed.
 
     Args:
         records: Those of the run so far.
@@ -59,28 +60,30 @@ def curves(
         unit: What a step is called.
         window: How many values the mean is of.
         guides: Measure -> value of a dotted line.
+        columns: How many panels stand side by side; with three or more they are lower.
     """
     traces: list[go.Scatter] = []
     layout: dict[str, dict[str, Any]] = {}
-    columns = min(2, len(panels))
+    columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
-    wide, high = (1 - 0.13 * (columns - 1)) / columns, (1 - 0.16 * (rows - 1)) / rows
+    gap = 0.13 if columns < 3 else 0.12
+    wide, high = (1 - gap * (columns - 1)) / columns, (1 - 0.16 * (rows - 1)) / rows
     resumed = {r["resumed_at"] for r in records if r.get("resumed_at") is not None}
     dotted = {"dash": "dot", "color": GRAY}
     shapes = []
     for place, (measure, axis) in enumerate(panels.items()):
         row, column, n = place // columns, place % columns, place + 1 if place else ""
-        left, top = column * (wide + 0.13), 1 - row * (high + 0.16)
+        left, top = column * (wide + gap), 1 - row * (high + 0.16)
         layout[f"xaxis{n}"] = {
             "domain": [left, left + wide],
             "anchor": f"y{n}",
             "range": [0, total + 1] if total else None,
         }
         layout[f"yaxis{n}"] = {"domain": [max(0, top - high), top], "anchor": f"x{n}"}
-        layout[f"yaxis{n}"] |= {"title": {"text": as_label(axis)}}
+        layout[f"yaxis{n}"] |= {"title": {"text": as_label(axis), "standoff": 4}}
         frame = series(records, measure, window)
         common = {"x": frame["step"], "xaxis": f"x{n}", "yaxis": f"y{n}", "showlegend": not place}
-        dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GRAY, "size": 5, "opacity": 0.6}}
+        dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GRAY, "size": 4}}
         line = {"y": frame["mean"], "mode": "lines", "line": {"color": INK[place % len(INK)], "width": 3}}
         traces += [
             go.Scatter(**common, **dots, name=as_label(unit), legendgroup="one"),
@@ -92,7 +95,7 @@ def curves(
         if guides and measure in guides:
             ends = {"x0": 0, "x1": 1, "y0": round(guides[measure], 4), "y1": round(guides[measure], 4)}
             shapes.append({"type": "line", "xref": f"x{n} domain", "yref": f"y{n}", "line": dotted} | ends)
-    figure = framed(go.Figure(traces), title, "", "", height=140 + 200 * rows)
+    figure = framed(go.Figure(traces), title, "", "", height=140 + (200 if columns < 3 else 150) * rows)
     bottom = {f"xaxis{n + 1 if n else ''}": {"title": {"text": as_label(unit)}} for n in range(len(panels))[-columns:]}
     return figure.update_layout(layout).update_layout(bottom, shapes=shapes)
 

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from html import escape
+from html import escape, unescape
 from numbers import Real
 from typing import Any
 
@@ -22,7 +22,12 @@ def as_label(value: Any) -> Any:
     return escape(value, quote=False) if isinstance(value, str) else value
 
 
-def text_box(name: str, text: str, mark: str = "", border: str = "1px solid #999") -> str:
+def plain(label: str) -> str:
+    """A label of plotly's as text again: `as_label` the other way round, with line ends as spaces."""
+    return unescape(label.replace("<br>", " ").replace("<b>", "").replace("</b>", ""))
+
+
+def text_box(name: str, text: str, mark: str = "", border: str = "1px solid #808080") -> str:
     """HTML: one of several texts side by side, in a box with its name.
 
     Args:

@@ -2,6 +2,7 @@
 
     python tests/browser/jupyterlab.py labs/03_ppo.ipynb look.png          # as committed: look-1.png, look-2.png, ...
     python tests/browser/jupyterlab.py labs/03_ppo.ipynb look.png --run    # after Run All
+    python tests/browser/jupyterlab.py labs/03_ppo.ipynb look.png --dark   # in JupyterLab's dark theme
 
 The notebook itself stays as it is: its folder is copied first.
 """
@@ -35,6 +36,7 @@ SETTINGS = {
     # Every cell is laid out, so that all of the notebook can be asserted on and photographed.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "scrollPastEnd": False},
 }
+DARK = {"@jupyterlab/apputils-extension:themes": {"theme": "JupyterLab Dark"}}
 CHROMIUM_OPTIONS = ["--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 # Chromium's sandbox refuses to run as root, as containers do.
 CHROMIUM_AS_ROOT = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -79,13 +81,13 @@ def chromium() -> Iterator:
 
 
 @contextmanager
-def server(root: Path) -> Iterator[str]:
+def server(root: Path, *, dark: bool = False) -> Iterator[str]:
     """Serve `root` with JupyterLab on 127.0.0.1 and yield its address; the user's settings stay."""
     with tempfile.TemporaryDirectory(prefix="jupyterlab-", ignore_cleanup_errors=True) as folder:
         private = Path(folder)
         overrides = private / "config" / "labconfig" / "default_setting_overrides.json"
         overrides.parent.mkdir(parents=True)
-        overrides.write_text(json.dumps(SETTINGS))
+        overrides.write_text(json.dumps(SETTINGS | DARK if dark else SETTINGS))
         startup = private / "ipython" / "profile_default" / "startup" / "folders.py"
         startup.parent.mkdir(parents=True)
         startup.write_text(STARTUP)
@@ -219,12 +221,12 @@ class Notebook:
 
 
 @contextmanager
-def open_notebook(path: Path, width: int = 1280, height: int = 1400) -> Iterator[Notebook]:
+def open_notebook(path: Path, width: int = 1280, height: int = 1400, *, dark: bool = False) -> Iterator[Notebook]:
     """Serve the notebook's folder, open it in a headless browser, and close everything at the end.
 
     Raises BrowserUnavailable if Chromium or playwright is absent.
     """
-    with chromium() as browser, server(path.parent) as address:
+    with chromium() as browser, server(path.parent, dark=dark) as address:
         page = browser.new_page(viewport={"width": width, "height": height})
         yield Notebook(page, address, path.name)
 
@@ -265,6 +267,7 @@ def main() -> int:
     parser.add_argument("notebook", type=Path)
     parser.add_argument("out", type=Path, help="OUT.png stands for OUT-1.png, OUT-2.png, ..., from top to bottom")
     parser.add_argument("--run", action="store_true", help="Run All Cells first")
+    parser.add_argument("--dark", action="store_true", help="in JupyterLab's dark theme")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for Run All (default: 600)")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=1400)
@@ -272,7 +275,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(options.notebook.parent, Path(folder) / "labs")) / options.notebook.name
         try:
-            with open_notebook(copy, options.width, options.height) as notebook:
+            with open_notebook(copy, options.width, options.height, dark=options.dark) as notebook:
                 ok = notebook.run_all(options.timeout) if options.run else True
                 saved = notebook.screenshots(options.out)
                 problems = notebook.error_outputs() + notebook.page_errors

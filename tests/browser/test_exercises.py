@@ -25,9 +25,9 @@ def test_exercises_in_jupyterlab(jupyterlab, folder):
         page.get_by_role("button", name="Show solution").click()
         page.get_by_text("def bradley_terry_loss(chosen: Tensor").wait_for()
 
-        page.get_by_role("button", name="It rises").click()
+        page.get_by_role("radio", name="It rises").click()
         page.get_by_text("✗ Not quite.").wait_for()
-        page.get_by_role("button", name="It stays the same").click()
+        page.get_by_role("radio", name="It stays the same").click()
         page.get_by_text("✓ Right.").wait_for()
 
         page.get_by_role("button", name="Keep my prediction").click()

@@ -61,18 +61,19 @@ BOUNDS = {"estimate": 0.5, "low": 0.4, "high": 0.6}
 
 # What shows no text of anybody's: pure functions on numbers, figures of formulas, and what only other views use.
 TEXTLESS = {
-    "chart.as_json", "chart.title_of", "diagnostics.troubles", "direct_alignment.mixing_figure",
+    "chart.as_json", "diagnostics.troubles", "direct_alignment.mixing_figure",
     "explorers.beta_explorer", "explorers.beta_figure", "explorers.clip_explorer", "explorers.clip_figure",
     "explorers.nf4_explorer", "explorers.nf4_figure", "explorers.quantize_evenly", "explorers.relative_error",
     "explorers.slider", "live.clock", "live.seconds_left", "microscope.colors_of", "microscope.finding",
-    "microscope.frame_of", "microscope.luminance", "microscope.rollouts_of", "microscope.strip_of",
+    "microscope.frame_of", "microscope.rollouts_of", "microscope.strip_of",
     "microscope.token_line", "overoptimization.kl_figure", "playground_setting.Request",
     "playground_setting.one_line", "ppo.finding", "ppo.gains_figure", "ppo.kl_figure", "preferences.BlindPair",
-    "preferences.blind", "preferences.bradley_terry_curve", "replay.Recording", "replay.pace",
+    "ppo.spread_figure", "preferences.blind", "preferences.bradley_terry_curve", "replay.Recording", "replay.pace",
     "reward_model.finding", "reward_model.loss_figure", "reward_model.nf4_figure", "run_curves.change",
     "run_curves.series", "run_view.sample_table", "run_view.samples_of", "start.learning_rate_explorer",
-    "start.mean_curve", "start.stages_map", "state_view.StateView", "style.error_bars", "style.padded_range",
-    "text.as_html", "text.as_label", "text.number", "text.visible",
+    "preferences.AllaisPair", "start.mean_curve", "state_view.StateView", "style.contrast",
+    "style.described", "style.error_bars", "style.luminance", "style.padded_range", "style.title_of",
+    "text.as_html", "text.as_label", "text.number", "text.plain", "text.visible",
 }  # fmt: skip
 
 
@@ -125,6 +126,15 @@ def reward_curves(texts: Texts) -> pd.DataFrame:
         for d in (0.5, 1.5)
     ]
     return pd.DataFrame(rows)
+
+
+def first_looks(texts: Texts) -> Iterator[Any]:
+    """Each text as post, summary, writer and measure, with the writers shown."""
+    for text in texts:
+        writers = text, f"{text} other"
+        look = start.FirstLook(text, {w: text for w in writers}, {text: dict(zip(writers, (0.1, 0.2), strict=True))})
+        look.question.choose("A")
+        yield from (look.texts, look.widget)
 
 
 def records(texts: Texts, n: int = 2) -> list[dict]:
@@ -338,6 +348,7 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     "exercises.VerdictView": lambda t: map(exercises.VerdictView, t),
     "exercises.HelpView": opened_help,
     "exercises.ChoiceView": choices,
+    "exercises.Choices": choices,
     "exercises.SliderView": lambda t: exercises.SliderView(joined(t), (0, 1, 0.5), joined(t), chosen=0.5).widget,
     "exercises.RevealView": lambda t: exercises.RevealView(joined(t), True).widget,
     "exercises.ProgressView": lambda t: exercises.ProgressView(joined(t), [(text,) * 4 for text in t]).widget,
@@ -377,6 +388,9 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         reward_curves(t), "title", {text: np.sqrt for text in t[:3]}
     ), 20),
     "overoptimization.PointReader": packed(read_points, 20),
+    "overoptimization.selection_figure": packed(lambda t: overoptimization.selection_figure(
+        pd.DataFrame([{"error": text, "n": n, **BOUNDS} for text in t[1:4] for n in (1, 4)]), t[0],
+    ), 4),
     "overoptimization.gains_figure": packed(lambda t: overoptimization.gains_figure(
         intervals(t).assign(name=list(t)), "title", t[0]
     ), 20),
@@ -452,7 +466,10 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     ), 20),
     "prompting.heat_map": packed(
         lambda t: prompting.heat_map(
-            pd.DataFrame([{"model": text, "technique": text, "task": text} | BOUNDS for text in t]), {}, "title"
+            pd.DataFrame([{"model": text, "technique": text, "task": text} | BOUNDS for text in t]),
+            pd.DataFrame([{"model": text, "technique": text, "task": text, "verdict": text} for text in t]),
+            {},
+            "title",
         ),
         10,
     ),
@@ -461,7 +478,7 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         {text: Interval(0.5, 0.4, 0.6, 10) for text in t}
     ),
     "reward_model.interval_points": packed(interval_points, 20),
-    "reward_model.accuracy_figure": packed(lambda t: reward_model.accuracy_figure(intervals(t), 0.9, t[0]), 20),
+    "reward_model.accuracy_figure": packed(lambda t: reward_model.accuracy_figure(intervals(t), 0.9, t[0], t[0]), 20),
     "reward_model.group_figure": packed(
         lambda t: reward_model.group_figure({text: intervals(t) for text in t}, t[0]), 5
     ),
@@ -495,6 +512,7 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         hold=False,
     ),
     "run_view.RunView": drawn_run,
+    "start.FirstLook": first_looks,
     "start.loss_curves": packed(lambda t: start.loss_curves(
         pd.DataFrame({"step": [0, 1]} | {text: [2.0, 1.0] for text in t}), "title"
     ), 20),

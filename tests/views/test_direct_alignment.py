@@ -51,8 +51,8 @@ def test_a_teacher_is_a_point_with_both_intervals():
         "gain_low": 0.6,
         "gain_high": 1.5,
     }
-    figure = teachers_figure(pd.DataFrame({"AI": row, "longer": row}).T, "Finding")
-    assert [point.name for point in figure.data] == ["AI", "longer"]
+    figure = teachers_figure(pd.DataFrame({"draft overlap": row, "longer": row}).T, "Finding")
+    assert [point.name for point in figure.data] == ["draft overlap", "longer"]
     point = figure.data[0]
     assert (point.error_x.array[0], point.error_x.arrayminus[0]) == pytest.approx((0.05, 0.1))
     assert (point.error_y.array[0], point.error_y.arrayminus[0]) == pytest.approx((0.5, 0.4))

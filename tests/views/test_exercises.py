@@ -1,5 +1,7 @@
 """The exercises' widgets without a kernel: what a click shows, and that text stays text."""
 
+import json
+
 import pytest
 
 from helpers.views.exercises import ChoiceView, HelpView, ProgressView, RevealView, SliderView
@@ -30,12 +32,20 @@ def test_solution_opens_and_closes():
 def test_choice_is_explained_marked_and_kept():
     kept = []
     view = ChoiceView("Which?", [("this", "because"), ("that", "no")], on_choose=kept.append)
-    view._buttons["that"].click()
+    assert view.choices.state["chosen"] == -1
+    view.choices._answer.value = json.dumps({"chosen": 1, "click": 0.5})  # what the browser's half sends
     assert kept == ["that"]
-    assert view._buttons["that"].description == "● that"
-    assert view._buttons["this"].description == "○ this"
+    assert (view.choices.state["chosen"], view.choices.state["sign"]) == (1, "")
     assert "no" in view._response.value
     assert "because" in ChoiceView("Which?", [("this", "because")], chosen="this")._response.value
+
+
+def test_a_choice_says_whether_it_was_right():
+    view = ChoiceView("Which?", [("this", "✓ Right. So."), ("that", "✗ Not quite. No.")], chosen="that")
+    assert (view.choices.state["chosen"], view.choices.state["sign"]) == (1, "✗")
+    view.choose("this")
+    assert (view.choices.state["chosen"], view.choices.state["sign"]) == (0, "✓")
+    assert "So." in view._response.value
 
 
 def test_slider_keeps_what_it_shows():

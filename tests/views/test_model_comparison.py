@@ -60,12 +60,17 @@ def test_names_are_shown_as_text():
 
 
 def test_agreement_in_words():
-    frames = [verdicts("you", [1, 0, 0.5] * 2), *(verdicts(judge, [1, 0, 1] * 6) for judge in ("gold", "AI"))]
+    frames = [
+        verdicts("you", [1, 0, 0.5] * 2),
+        *(verdicts(judge, [1, 0, 1] * 6) for judge in ("gold", "draft overlap")),
+    ]
     table = agreement(pd.concat(frames))
     words = agreement_table(table)
     assert words.loc["you and gold"].tolist() == [4, "too few: 4 of 10", "too few: 4 of 10"]
-    assert words.loc["gold and AI", "n"] == 18 and words.loc["gold and AI", "agreement"].startswith("1.00 [0.8")
-    assert words.loc["gold and AI", "kappa"] == "1.00 [1.00, 1.00]"
+    assert words.loc["gold and draft overlap", "n"] == 18 and words.loc[
+        "gold and draft overlap", "agreement"
+    ].startswith("1.00 [0.8")
+    assert words.loc["gold and draft overlap", "kappa"] == "1.00 [1.00, 1.00]"
     assert len(agreement_figure(table, "t").data) == 2
     assert agreement_table(table[:0]).empty
 

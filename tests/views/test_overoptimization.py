@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.views.chart import as_json
-from helpers.views.overoptimization import PointReader, curves_figure, gains_figure, kl_figure
+from helpers.views.overoptimization import PointReader, curves_figure, gains_figure, kl_figure, selection_figure
 
 CURVES = pd.DataFrame(
     [
@@ -93,3 +93,15 @@ def test_the_smaller_figures_show_their_intervals():
     (dots,) = gains_figure(rows, "t", "gain").data
     assert list(dots.y) == ["b", "a"] and list(dots.error_x.array) == [1.0, 1.0]  # the first on top
     assert len(gains_figure(rows, "t", "gain", best=1.5).layout.shapes) == 2
+
+
+def test_each_kind_of_error_has_a_line_of_its_own():
+    rows = [
+        {"error": error, "n": n, "estimate": sign * i, "low": sign * i - 0.1, "high": sign * i + 0.1}
+        for error, sign in (("Gaussian", 1), ("shift", -1))
+        for i, n in enumerate((1, 4, 16))
+    ]
+    figure = selection_figure(pd.DataFrame(rows), "One falls")
+    assert [(trace.name, list(trace.y)) for trace in figure.data] == [("Gaussian", [0, 1, 2]), ("shift", [0, -1, -2])]
+    assert len({trace.line.color for trace in figure.data}) == len({trace.line.dash for trace in figure.data}) == 2
+    assert figure.layout.xaxis.ticktext == ("1", "4", "16") and figure.layout.title.text == "One falls"

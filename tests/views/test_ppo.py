@@ -34,8 +34,20 @@ def test_kl_figure_marks_the_chosen_betas():
 
 @pytest.mark.parametrize("n", [1, 10])
 def test_finding(n):
-    assert views.finding(RECORDS[:n]).endswith(f"({n} updates)")
-    assert views.finding(RECORDS).startswith("Proxy reward +0.20 to +0.70 at a KL of 0.4 nats (10 updates)")
+    assert views.finding(RECORDS[:n]).endswith(" nats")
+    assert views.finding(RECORDS) == "proxy reward +0.20 to +0.70 at a KL of 0.4 nats"
+
+
+def test_finding_names_the_gold_reward_where_it_is_known():
+    records = [record | {"gold": 1 + record["reward"]} for record in RECORDS]
+    assert views.finding(records).startswith("proxy reward +0.20 to +0.70, gold +1.20 to +1.70, at a KL of 0.4 nats")
+
+
+def test_spread_figure_says_what_is_near_and_far():
+    frame = pd.DataFrame({"kl": [0.1, 5.0], "k1": [0.5, 2.0], "k2": [0.1, 10.0], "k3": [0.2, 40.0]})
+    figure = views.spread_figure(frame)
+    assert [trace.name for trace in figure.data] == ["k1", "k2", "k3"]
+    assert "0.10 nats k3 spreads 0.4 times" in title_of(figure) and "20 times" in title_of(figure)
 
 
 def test_before_after():

@@ -55,6 +55,16 @@ def test_a_stored_notebook_says_what_to_do():
     assert "application/vnd.jupyter.widget-view+json" in shown
 
 
+def test_two_choices_between_lotteries_fit_together_or_not():
+    for first, second, fits in ((0, 0, True), (0, 1, False), (1, 0, False), (1, 1, True)):
+        asked = views.AllaisPair()
+        asked.questions[0].choose((asked.SURE, asked.RISKY)[first])
+        assert asked.verdict.value == ""  # one choice says nothing
+        asked.questions[1].choose((asked.SMALLER, asked.LARGER)[second])
+        assert ("fit together" in asked.verdict.value) is fits
+        assert ("most people" in asked.verdict.value) is ((first, second) == (0, 1))
+
+
 def test_the_browser_needs_pairs():
     with pytest.raises(ValueError, match="no pairs"):
         views.PairBrowser([])

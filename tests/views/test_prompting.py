@@ -26,19 +26,26 @@ def test_intervals_are_drawn_one_trace_a_model_and_no_two_look_alike():
     assert len({(trace.line.dash, trace.marker.symbol) for trace in figure.data}) == 5
 
 
-def test_the_heat_map_has_a_row_a_task_and_technique_and_says_the_intervals():
+def test_the_heat_map_has_a_panel_a_task_and_marks_what_changes():
     rows = [
         {"model": model, "technique": technique, "task": task, "estimate": estimate, "low": 0.1, "high": 0.9}
         for model, technique, task, estimate in (
             ("base", "zero-shot", "tldr", 1.5), ("ppo", "zero-shot", "tldr", -1.0), ("base", "steps", "total", 0.25),
-            ("base", "greedy", "tldr", 3.0), ("ppo", "greedy", "tldr", float("nan")),
+            ("base", "greedy", "tldr", 3.0), ("tiny-flan-t5", "greedy", "tldr", float("nan")),
         )
     ]  # fmt: skip
-    (trace,) = heat_map(pd.DataFrame(rows), {"tldr": 3.0}, "A finding").data
-    assert list(trace.x) == ["base", "PPO"]
-    assert list(trace.y) == ["tldr: zero-shot", "tldr: greedy", "total: steps"]  # by task, in the order of the table
-    assert trace.z[0][0] == 0.5 and trace.z[0][1] == 0 and trace.z[1][0] == 1 and trace.z[2][0] == 0.25
-    assert trace.text[0][0] == "1.50<br>[0.10, 0.90]" and trace.text[1][1] == "" and trace.text[2][1] == ""
+    changes = pd.DataFrame(
+        [("base", "greedy", "tldr", "up"), ("base", "steps", "total", "down"), ("ppo", "greedy", "tldr", "")],
+        columns=["model", "technique", "task", "verdict"],
+    )
+    figure = heat_map(pd.DataFrame(rows), changes, {"tldr": 3.0}, "A finding")
+    tldr, total = figure.data
+    assert [title.text for title in figure.layout.annotations] == ["<b>tldr</b>", "<b>total</b>"]
+    assert list(tldr.x) == list(total.x) == ["base", "PPO", "tiny-<br>flan-t5"]
+    assert list(tldr.y) == ["zero-shot", "greedy"] and list(total.y) == ["steps"]  # in the order of the table
+    assert tldr.z[0][0] == 0.5 and tldr.z[0][1] == 0 and tldr.z[1][0] == 1 and total.z[0][0] == 0.25
+    assert list(tldr.text[0]) == ["1.50", "-1.00", ""] and list(tldr.text[1]) == ["3.00▲", "", ""]
+    assert total.text[0][0] == "0.25▼" and total.customdata[0][0] == "[0.10, 0.90]"
 
 
 def test_reward_against_diversity_has_a_point_a_decoding():

@@ -25,7 +25,7 @@ def recording(n: int = 40, **more) -> SimpleNamespace:
 def test_a_replay_follows_its_scrubber():
     replay = Replay(recording(), PANELS)
     chart, samples = replay._parts.chart, replay._parts.samples
-    assert chart.state["figure"]["data"][0]["x"] == [1]
+    assert chart.state["figure"]["data"][0]["x"] == list(range(1, 41)), "it begins full, not as one dot"
     replay.slider.value = 12
     assert chart.state["figure"]["data"][0]["x"] == list(range(1, 13))
     assert chart.title == "PPO: proxy reward 0.30 to 1.00 sd (update 12 of 40)".replace("update", "step")
@@ -39,11 +39,13 @@ def test_a_replay_follows_its_scrubber():
 def test_a_replay_plays_three_minutes_in_twenty_seconds_to_the_very_end():
     replay = Replay(recording(n=43), PANELS)
     assert replay.speed.value == pytest.approx(43 * 4.5 / 20, rel=0.01)
-    ticks = 0
+    assert replay.player.value == replay.player.max  # from there the browser's player begins anew
+    replay.player.value, ticks = replay.player.min, 0
+    assert replay.slider.value == 1
     while replay.player.value + replay.player.step <= replay.player.max:  # what the browser's player does
         replay.player.value += replay.player.step
         ticks += 1
-    assert replay.slider.value == 43
+    assert replay.slider.value == 43 and replay.player.value == replay.player.max
     assert ticks * replay.player.interval / 1000 == pytest.approx(20, rel=0.1)
 
 

@@ -16,14 +16,22 @@ from ..support.runs import PANELS, record, run_of
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.one_of(st.none(), st.floats(-100, 100), st.just(math.nan), st.just("absent"))), st.integers(1, 7))
-def test_series_are_the_finite_values_and_the_means_of_the_last_ones(values, window):
+def test_series_are_the_finite_values_and_the_means_around_them(values, window):
     records = [{"step": i} | ({} if v == "absent" else {"reward": v}) for i, v in enumerate(values)]
     known = [(i, v) for i, v in enumerate(values) if isinstance(v, float) and math.isfinite(v)]
     frame = run_curves.series(records, "reward", window)
     assert frame["step"].tolist() == [i for i, _ in known]
     assert frame["value"].tolist() == pytest.approx([v for _, v in known], abs=1e-4)
-    tails = [[v for _, v in known[max(0, end - window) : end]] for end in range(1, len(known) + 1)]
-    assert frame["mean"].tolist() == pytest.approx([sum(tail) / len(tail) for tail in tails], abs=1e-3)
+    after = (window - 1) // 2
+    around = [known[max(0, i + after + 1 - window) : i + after + 1] for i in range(len(known))]
+    means = [sum(v for _, v in near) / len(near) for near in around]
+    assert frame["mean"].tolist() == pytest.approx(means, abs=1e-3)
+
+
+def test_the_mean_of_a_rising_line_lies_on_it():
+    records = [{"step": step, "reward": float(step)} for step in range(1, 41)]
+    frame = run_curves.series(records, "reward")
+    assert (frame["mean"] - frame["value"])[2:-2].abs().max() == 0  # the mean of the last five would lag by two
 
 
 def test_curves_hold_a_panel_for_each_measure():
@@ -40,9 +48,10 @@ def test_curves_mark_where_a_run_was_resumed():
     assert {shape.x0 for shape in run_curves.curves(records, PANELS).layout.shapes} == {1.5}
 
 
+@pytest.mark.parametrize("columns", [2, 3])
 @pytest.mark.parametrize("n", range(1, 8))
-def test_panels_do_not_overlap(n):
-    figure = run_curves.curves([], {f"m{i}": f"measure {i}" for i in range(n)}, 10)
+def test_panels_do_not_overlap(n, columns):
+    figure = run_curves.curves([], {f"m{i}": f"measure {i}" for i in range(n)}, 10, columns=columns)
     boxes = [
         (*figure.layout[f"xaxis{i + 1 if i else ''}"].domain, *figure.layout[f"yaxis{i + 1 if i else ''}"].domain)
         for i in range(n)

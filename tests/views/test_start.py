@@ -3,17 +3,37 @@
 import numpy as np
 import pandas as pd
 
-from helpers.views.start import bandit_curves, learning_rate_explorer, loss_curves, mean_curve, stages_map
+from helpers.views.start import FirstLook, bandit_curves, learning_rate_explorer, loss_curves, mean_curve
 
 
 def curve(height: float) -> pd.DataFrame:
     return mean_curve(np.full((4, 21), height), every=10)
 
 
-def test_the_map_names_the_data_and_the_result_of_each_stage():
-    texts = " ".join(annotation.text for annotation in stages_map().layout.annotations)
-    for name in ("demonstrations", "comparisons", "prompts alone", "SFT model", "reward model", "PPO policy"):
-        assert name in texts
+def look() -> FirstLook:
+    writers = {"base model": " I want a <b>dog</b>.", "tuned model": " I want a dog, but $5 is all I have."}
+    rewards = {"reward model": (0.1, 1.5), "gold reward": (2.0, 2.0)}
+    return FirstLook("POST: a dog", writers, {m: dict(zip(writers, of, strict=True)) for m, of in rewards.items()})
+
+
+def test_the_first_look_shows_both_texts_and_hides_the_writers_until_an_answer():
+    shown = look()
+    assert "POST: a dog" in shown.texts.data and "I want a &lt;b&gt;dog&lt;/b&gt;." in shown.texts.data
+    assert "model" not in shown.texts.data and "Not answered yet" in repr(shown.widget)
+    revealed = shown.widget.children[-1]
+    assert revealed.value == ""
+    shown.question.choose("Show me who wrote them")
+    assert all(text in revealed.value for text in ("base model", "tuned model", "0.10", "1.50", "2.00"))
+
+
+def test_the_first_look_says_which_reward_agrees():
+    shown = look()
+    side = {writer: side for side, writer in shown.writers.items()}
+    answers = shown.question.answers
+    assert "The reward model agrees with you" in answers[side["tuned model"]]
+    assert "The reward model prefers the other one" in answers[side["base model"]]
+    assert "gold" not in answers[side["base model"]]  # both are worth the same
+    assert look().writers == shown.writers
 
 
 def test_mean_curve_has_the_last_step_and_intervals_that_hold_the_mean():
