@@ -46,8 +46,8 @@ doctor: $(INSTALLED)  ## Say what this machine can run, and what to do about eac
 # ---------------------------------------------------------------------------------------------- testing
 
 .PHONY: test
-test: lint unit nbval  ## Everything that CI checks: lint, unit tests, and nbval on every lab
-	@echo "Skipped:"; grep -hE '^[^ ]*SKIPPED' $(LOGS)/unit.log $(LOGS)/nbval.log || echo "nothing"
+test: lint unit nbval core  ## Everything that CI checks: lint, unit tests, nbval on every lab and on its core path alone
+	@echo "Skipped:"; grep -hE '^[^ ]*SKIPPED' $(LOGS)/unit.log $(LOGS)/nbval.log $(LOGS)/core.log || echo "nothing"
 
 .PHONY: lint
 lint: $(INSTALLED)  ## Check style, format, spelling, the layers of imports, and types
@@ -68,6 +68,12 @@ unit: $(INSTALLED)  ## Unit tests and those in a browser (quicker: pytest -m "no
 nbval: $(INSTALLED)  ## Execute every lab (or LABS=...) and compare what it prints with what is stored
 	@mkdir -p $(LOGS)
 	@$(FROM_NOTHING); $(PY) -m pytest $(NBVAL) --durations=10 $(COLOR) $(or $(LABS),labs) | tee $(LOGS)/nbval.log
+
+.PHONY: core
+core: $(INSTALLED)  ## Execute only the core path of every lab (or LABS="NAME ..."), which stands alone, and compare
+	@mkdir -p $(LOGS)
+	@$(FROM_NOTHING); $(PY) -m tests.support.core_path "$$runs/core" $(LABS); \
+	  $(PY) -m pytest $(NBVAL) -p conftest --rootdir "$$runs/core" --durations=10 $(COLOR) "$$runs/core" | tee $(LOGS)/core.log
 
 .PHONY: soak
 soak: $(INSTALLED)  ## Kill processes at hundreds of moments, fill disks, and see that nothing is lost (some minutes)
@@ -96,6 +102,10 @@ bench: $(INSTALLED)  ## Measure what README.md and benchmarks/README.md state; o
 .PHONY: notebooks
 notebooks: $(INSTALLED)  ## Execute all labs (or LABS=...) anew, each from nothing, and store their normalized outputs
 	@for lab in $(or $(LABS),labs/*.ipynb); do $(FROM_NOTHING); $(PY) -m helpers notebooks "$$lab"; rm -rf "$$runs"; done
+
+.PHONY: pictures
+pictures: $(INSTALLED)  ## Draw docs/pictures/ again
+	$(PY) -m helpers.views.pictures
 
 .PHONY: data
 data: $(INSTALLED)  ## Make all of data/ again (takes many minutes; ends in the same bytes)

@@ -93,7 +93,7 @@ def welcome(profile: str | Profile | None = None) -> list[Check]:
     """
     chosen = profile if isinstance(profile, Profile) else get_profile(profile)
     start, checks = time.monotonic(), []
-    print("Looking at this machine, some ten seconds the first time ...", flush=True)
+    print("Checking this machine, which takes about ten seconds the first time ...", flush=True)
     for made in _examine(chosen):
         checks.append(made)
         if made.status == "ok":
@@ -103,10 +103,10 @@ def welcome(profile: str | Profile | None = None) -> list[Check]:
     took = f"took {time.monotonic() - start:.1f} s"
     worst = {made.status for made in checks}
     if "problem" in worst:
-        print(f"Not ready for the profile {chosen.name}: solve what is called a problem, restart the kernel, and run")
-        print(f"this cell again ({took}). Where that does not help: {BEGIN_AGAIN}.")
+        print(f"Not ready for the profile {chosen.name}: solve each problem named above, restart the kernel, and run")
+        print(f"this cell again ({took}). If that does not help: {BEGIN_AGAIN}.")
     elif "warning" in worst:
-        print(f"Ready, slower or with less than it could be, for the profile {chosen.name} ({took}).")
+        print(f"Ready for the profile {chosen.name}, with the warnings above ({took}).")
     else:
         print(f"All is well: this machine is ready for the profile {chosen.name} ({took}).")
     return checks
@@ -179,7 +179,7 @@ def _processors() -> Check:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores >= 2:
         return Check("processors", "ok", f"{cores}")
-    return Check("processors", "warning", "1", "the labs' times are given for two: expect twice as long")
+    return Check("processors", "warning", "1", "the labs state times for two: expect twice as long")
 
 
 def _memory(needs: Needs) -> Check:
@@ -207,7 +207,7 @@ def _torch() -> Check | None:
         import torch  # noqa: F401
     except Exception as failure:  # an OSError where a DLL is absent (Windows), ImportError, AttributeError, ...
         reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
-        advice = f"{SET_UP}; if that changes nothing: {BEGIN_AGAIN}"
+        advice = f"{SET_UP}; if that does not help: {BEGIN_AGAIN}"
         if os.name == "nt":
             advice = f"install Microsoft's Visual C++ Redistributable (https://aka.ms/vc14/vc_redist.x64.exe); {advice}"
         return Check("torch", "problem", f"cannot be loaded: {reason}", advice)
@@ -220,7 +220,7 @@ def _gpu(needs: Needs) -> Check:
     if not torch.cuda.is_available():
         if not needs.gpu_memory:
             return Check("GPU", "ok", "none, and this profile needs none")
-        advice = "use the profile tiny meanwhile"
+        advice = "until then use the profile tiny"
         if torch.version.cuda is None and shutil.which("nvidia-smi"):
             advice = "torch was installed without CUDA: make clean, then make setup without CPU=1; " + advice
         elif shutil.which("nvidia-smi"):
@@ -246,7 +246,7 @@ def _ppo(profile: Profile) -> Iterator[Check]:
     parts = costs.memory(profile, shape, microbatch=config.microbatch_size or config.minibatch_size)
     listed = ", ".join(f"{name} {size / GB:.1f}" for name, size in parts.items())
     held, times = sum(parts.values()), []
-    yield Check("PPO memory", "ok", f"{held / GB:.1f} GB of the GPU's, estimated: {listed}")
+    yield Check("PPO memory", "ok", f"{held / GB:.1f} GB of GPU memory, estimated: {listed}")
     for name, gpu in costs.GPUS.items():
         parts = costs.seconds(profile, shape, gpu, batch=config.batch_size, epochs=config.epochs)
         times.append(f"{sum(parts.values()):.0f} s on {name}" if held < gpu.memory else f"too large for {name}")
@@ -300,7 +300,7 @@ def _model(profile: Profile) -> Check:
         return Check("model", "warning", absent, "the first use downloads it")
     license = f"accept the license at https://huggingface.co/{profile.base}"
     if get_token() is None:
-        advice = f"{license}, then run: hf auth login; use the profile tiny meanwhile"
+        advice = f"{license}, then run: hf auth login; until then use the profile tiny"
         return Check("model", "problem", f"{absent}, and there is no Hugging Face token", advice)
     return Check("model", "warning", f"{absent}; there is a token", f"{license}; the first use downloads it")
 
@@ -320,5 +320,5 @@ def _runs() -> Check:
             pass
     except OSError as error:
         detail = f"{shown(files.runs())} cannot be written ({error.strerror})"
-        return Check("runs", "problem", detail, "set RLHF_RUNS to a folder of yours")
+        return Check("runs", "problem", detail, "set RLHF_RUNS to a folder of your own")
     return Check("runs", "ok", f"{shown(files.runs())} can be written")

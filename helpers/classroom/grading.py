@@ -166,12 +166,12 @@ def _grade_notebook(path: Path, student: str, shown_as: str, seconds: float, mem
         return
     lab = next((name for name, lab in LABS.items() if any(e.name in cells for e in lab.exercises)), None)
     if lab is None:
-        yield Grade(student, shown_as, "", "", "broken", "", "it holds no exercise of any lab")
+        yield Grade(student, shown_as, "", "", "broken", "", "it has no exercise of any lab")
         return
     names = [exercise.name for exercise in LABS[lab].exercises]
     findings = _findings(path, [name for name in names if name in cells], seconds, memory)
     for name in names:
-        found = findings.get(name, _Finding("absent", "the cell with its check is gone"))
+        found = findings.get(name, _Finding("absent", "the cell with its check is missing"))
         yield Grade(student, shown_as, lab, name, found.result, found.misconception, found.message)
 
 

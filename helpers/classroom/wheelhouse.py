@@ -115,8 +115,8 @@ def _download(folder: Path, wanted: list[str], system: str | None, python: str, 
     command += ["--no-deps", *(f"--platform={tag}" for tag in SYSTEMS[system][0])] if system else []
     if subprocess.run([*command, *wanted]).returncode:
         raise LabError(
-            f"{folder} is not complete: pip says above what it could not download. With a network again, run the "
-            f"same command; it goes on where it stopped"
+            f"{folder} is not complete: pip says above what it could not download. When there is a network "
+            f"again, run the same command; it goes on from where it stopped"
         )
 
 
@@ -177,7 +177,7 @@ def _asks_for(wheel: Path, env: dict[str, str]) -> Iterator[Requirement]:
             (metadata,) = ["/".join(name) for name in names if name[1:] == ["METADATA"]]
             lines = message_from_bytes(archive.read(metadata)).get_all("Requires-Dist", [])
     except (zipfile.BadZipFile, ValueError):
-        raise LabError(f"{wheel} is damaged, or no wheel: delete it and run this again") from None
+        raise LabError(f"{wheel} is damaged or is not a wheel: delete it and run this again") from None
     for line in lines:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate(env):

@@ -30,8 +30,8 @@ FIRST = "00_start_here.ipynb"
 State = Literal["missing", "untouched", "yours", "outdated", "unknown", "unreadable"]
 SAYS: dict[State, str] = {
     "outdated": "has changed in the repository; your copy is kept",
-    "unknown": "is not what lies in your folder, and what that was copied from is not known; it is kept",
-    "unreadable": "cannot be opened in your folder: it is no notebook any more; it is kept",
+    "unknown": "differs from your copy, and it is not known what your copy was made from; your copy is kept",
+    "unreadable": "cannot be opened in your folder: your copy is no longer a notebook; it is kept",
 }
 
 
@@ -103,6 +103,21 @@ def prepare(fresh: str | None = None) -> list[str]:
     return notes
 
 
+def write_stored(lab: Path) -> Path:
+    """Write `NAME.stored.ipynb` beside the copies: the lab with its stored outputs, to show or to read.
+
+    What somebody wrote into an earlier one is moved aside.
+
+    Raises:
+        LabError: the folder cannot be written.
+    """
+    original, stored = read(lab), files.work() / f"{lab.stem}.stored.ipynb"
+    if _state(stored, None, _digest(original)) in SAYS:
+        _move_aside(stored)
+    atomic_write(stored, nbformat.writes(original).rstrip("\n") + "\n")
+    return stored
+
+
 def _state(copy: Path, copied: str | None, current: str) -> State:
     if not copy.exists():
         return "missing"
@@ -136,10 +151,10 @@ def _digest(notebook: nbformat.NotebookNode) -> str:
 
 
 def _copy_text(notebook: nbformat.NotebookNode) -> str:
-    """The file of a copy: with the stored outputs, so that there is something to read, but no stored error."""
+    """The file of a copy, with nothing run yet: a stored output would answer a prediction before it is made."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+            cell.outputs, cell.execution_count = [], None
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
@@ -160,8 +175,8 @@ def _move_aside(copy: Path) -> Path | None:
             return None
         except OSError as error:
             raise LabError(
-                f"cannot move {shown(copy)} ({error.strerror}): close what holds it, and see that its folder can be "
-                f"written and its disk has space"
+                f"cannot move {shown(copy)} ({error.strerror}): close the program that has it open, and "
+                f"check that its folder can be written and its disk has space"
             ) from None
 
 
@@ -202,23 +217,23 @@ def _read_record() -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------- JupyterLab
 
 
-def open_lab(lab: Path, browser: bool = True, port: int | None = None, further: Sequence[str] = ()) -> None:
-    """Run JupyterLab on work/, with the copy of `lab` open, until it is stopped. It keeps its token.
+def open_lab(name: str, browser: bool = True, port: int | None = None, further: Sequence[str] = ()) -> None:
+    """Run JupyterLab on work/, with the notebook of that name open, until it is stopped. It keeps its token.
 
     What it logs is cut to warnings and the address, unless the further options say otherwise.
 
     Args:
-        lab: the repository's notebook.
+        name: of the file in work/.
         browser: open one, if this machine has one.
         port: default: JupyterLab's choice.
         further: JupyterLab's own options, such as "--ip=0.0.0.0".
     """
     browser = browser and has_browser()
-    print(start_text(lab.name, browser), flush=True)  # before the import, which takes a while
+    print(start_text(name, browser), flush=True)  # before the import, which takes a while
     from jupyterlab.labapp import LabApp
 
     _silence_announcements()
-    options = jupyter_options(lab.name, browser, port)
+    options = jupyter_options(name, browser, port)
     if not any(option == "--debug" or "log" in option for option in further):
         options.append("--log-level=WARN")  # the address is still shown, and not buried
     LabApp.launch_instance([*options, *further])

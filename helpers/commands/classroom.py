@@ -26,6 +26,7 @@ def _doctor(args: Namespace) -> int:
     argument(
         "--fresh", action="store_true", help="make a new copy of this lab; yours is kept beside it as NAME.mine-1.ipynb"
     ),
+    argument("--stored", action="store_true", help="open this lab with all its stored outputs, to read or to show"),
     argument("--no-browser", action="store_true", help="only print the address"),
     argument("--port", type=positive, help="default: 8888, or the next one that is free"),
     further="Further options go to JupyterLab; write those with a value as --NAME=VALUE.",
@@ -34,17 +35,18 @@ def _lab(args: Namespace) -> int:
     from ..classroom import workspace
 
     if args.fresh and not args.name:
-        raise LabError("--fresh makes a new copy of one lab: say which, as in `python -m helpers lab --fresh 03`")
+        raise LabError("--fresh makes a new copy of one lab: name the lab, as in `python -m helpers lab --fresh 03`")
     lab = workspace.find_lab(args.name or workspace.FIRST)
     for note in workspace.prepare(fresh=args.name if args.fresh else None):
         print(note)
-    workspace.open_lab(lab, not args.no_browser, args.port, args.further)
+    name = workspace.write_stored(lab).name if args.stored else lab.name
+    workspace.open_lab(name, not args.no_browser, args.port, args.further)
     return 0
 
 
 @command(
     "check-labs",
-    "before class: execute the labs, from nothing, and say what came of each",
+    "before class: execute the labs, from nothing, and report on each",
     PROFILE,
     argument("labs", nargs="*", help="labs (03, 03_ppo) or notebooks of your own; default: all labs"),
     argument("--limit", type=positive, default=300, help="seconds that one cell may take; default: 300"),
@@ -64,7 +66,7 @@ def _check_labs(args: Namespace) -> int:
     "grade",
     "run the checks of students' notebooks, and write a table and a summary",
     argument("folder", type=Path, help="a folder of notebooks, or of one folder for each student"),
-    argument("--out", type=Path, help="folder for grades.csv and summary.md; default: the graded one"),
+    argument("--out", type=Path, help="folder for grades.csv and summary.md; default: the folder with the notebooks"),
 )
 def _grade(args: Namespace) -> int:
     from ..classroom.grading import grade, summary, write_csv

@@ -30,7 +30,7 @@ def _columns(text: str) -> dict[str, str]:
         "set",
         nargs="?",
         help="a file or folder (.jsonl, .json, .csv, .parquet, also .gz), a Hub id, or train, validation or test: a "
-        "split of the shipped set; default: the whole of it",
+        "split of the shipped set; default: the whole set",
     ),
     argument(
         "--columns",
@@ -39,7 +39,7 @@ def _columns(text: str) -> dict[str, str]:
         help="what the set calls our fields, as in prompt=question,chosen=best; default: guessed, and shown",
     ),
     argument("--split", help="read this split only"),
-    argument("--limit", type=positive, help="read so many rows at the most"),
+    argument("--limit", type=positive, help="read at most this many rows"),
     argument("--report", type=Path, metavar="FILE", help="default: runs/inspect/NAME.html"),
     JSON,
 )

@@ -36,8 +36,8 @@ if TYPE_CHECKING:  # at run time a command imports what it needs
         help="optimizer steps (ppo: updates; base, gpt2, t5: of each phase); default: the profile's",
     ),
     argument("--beta", type=float, help="ppo and dpo: KL coefficient"),
-    argument("--fresh", action="store_true", help="begin anew; default: go on from the checkpoint of a stopped run"),
-    argument("--record", metavar="NAME", help="keep the records in runs/, to be replayed in a lab"),
+    argument("--fresh", action="store_true", help="start anew; default: go on from the checkpoint of a stopped run"),
+    argument("--record", metavar="NAME", help="keep the records in runs/, so that a lab can replay them"),
     argument("--output", type=Path, help="base, gpt2, t5: folder to write; default: its own in data/models"),
 )
 def _train(args: Namespace) -> int:
@@ -74,7 +74,7 @@ def _train_stage(args: Namespace, profile: Profile) -> int:
 
     distributed = Distributed.from_environment(cpu=not profile.needs_gpu)
     if distributed.size > 1 and args.stage != "ppo":
-        raise LabError(f"{args.stage} runs in one process; only ppo can be started in several")
+        raise LabError(f"{args.stage} runs in one process; only ppo can run in several")
     name = "reward_model" if args.stage == "reward" else args.stage
     options: dict[str, Any] = {"resume": not args.fresh, "record": args.record}
     beta = {} if args.beta is None else {"beta": args.beta}
@@ -136,7 +136,7 @@ def _evaluate(args: Namespace) -> int:
     argument("--seed", type=seed, default=0, help="first seed; default: 0"),
     argument("--seeds", type=positive, default=1, help="PPO runs, each with a seed of its own; default: 1"),
     HELDOUT,
-    argument("--reuse", action="store_true", help="take SFT adapter and reward model where there are some"),
+    argument("--reuse", action="store_true", help="use SFT adapter and reward model from runs/, if they are there"),
     JSON,
 )
 def _pipeline(args: Namespace) -> int:

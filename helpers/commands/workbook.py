@@ -18,9 +18,7 @@ from .registry import PROFILE, argument, command, positive
     PROFILE,
     argument("models", nargs="*", help="Hub ids or folders; default: the tiny ones (on a GPU: the real ones)"),
     argument("--csv", type=Path, metavar="FILE", help="write the table to FILE, too"),
-    argument(
-        "--ship", action="store_true", help="ask what has no shipped answers, and write them to data/, for everybody"
-    ),
+    argument("--ship", action="store_true", help="ask what has no shipped answers yet, and write the answers to data/"),
 )
 def _grid(args: Namespace) -> int:
     from ..experiments import prompting_grid
@@ -47,9 +45,9 @@ def _grid(args: Namespace) -> int:
     "make the experiments of labs 02 (reward_models), 05 (overoptimization) and 06 (direct_alignment) again; hours",
     PROFILE,
     argument("name", choices=experiment_names(), help="which one"),
-    argument("--seeds", type=positive, default=3, help="of everything; default: 3"),
-    argument("--processes", type=positive, help="side by side, a core each; default: as many as cores"),
-    argument("--ship", action="store_true", help="write what was found to data/, for everybody"),
+    argument("--seeds", type=positive, default=3, help="of every training; default: 3"),
+    argument("--processes", type=positive, help="how many at once, one core each; default: one for each core"),
+    argument("--ship", action="store_true", help="write the results to data/"),
 )
 def _experiment(args: Namespace) -> int:
     from ..experiments.collect_data import write_checksums

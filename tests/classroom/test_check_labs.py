@@ -182,6 +182,6 @@ def test_ctrl_c_stops_at_once_and_leaves_no_kernel_and_no_folder(notebook, tmp_p
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=patience())
     assert process.returncode == 130
-    assert errors.rstrip().endswith("stopped; what was there before is as it was") and "Traceback" not in errors
+    assert errors.rstrip().endswith("stopped; what was there before is unchanged") and "Traceback" not in errors
     assert kernels and not any(kernel.is_running() for kernel in kernels)
     assert not list((tmp_path / "tmp").glob("check-labs-*"))

@@ -171,7 +171,7 @@ def test_torch_that_cannot_be_loaded_is_a_problem_and_the_rest_is_still_looked_a
 
 def test_the_welcome_says_at_once_that_it_works_and_at_the_end_that_all_is_well(monkeypatch, capsys):
     def examine(profile):
-        assert "Looking at this machine" in capsys.readouterr().out  # before anything slow
+        assert "Checking this machine" in capsys.readouterr().out  # before anything slow
         yield from [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
 
     monkeypatch.setattr(doctor, "_examine", examine)

@@ -108,4 +108,4 @@ def test_it_installs_with_no_network_and_no_index(shelf, tmp_path, monkeypatch):
 def test_what_cannot_be_had_is_one_message(shelf, tmp_path, capfd):
     (shelf / "library-2.0-py3-none-any.whl").unlink()
     assert wheelhouse.main([str(tmp_path / "wheels"), "--system", "windows"]) == 1
-    assert "it goes on where it stopped" in capfd.readouterr().err
+    assert "it goes on from where it stopped" in capfd.readouterr().err

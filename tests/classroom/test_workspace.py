@@ -78,10 +78,10 @@ def run_as_a_student(path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- copies
 
 
-def test_the_first_start_copies_every_lab_with_its_outputs_but_no_error(labs, tmp_path):
-    printed = new_output("stream", name="stdout", text="0.81\n")
-    failed = new_output("error", ename="ValueError", evalue="bad", traceback=["ValueError: bad"])
-    write(labs / "03_ppo.ipynb", "score()", outputs=[printed, failed])
+def test_the_first_start_copies_every_lab_as_if_nothing_had_run(labs, tmp_path):
+    """A stored output would answer a prediction, or say that all is well, before anything ran."""
+    write(labs / "03_ppo.ipynb", "score()", outputs=[new_output("stream", name="stdout", text="0.81\n")])
+    run_as_a_student(labs / "03_ppo.ipynb")
     before = {path.name: path.read_bytes() for path in labs.iterdir()}
 
     assert prepare() == []
@@ -89,11 +89,25 @@ def test_the_first_start_copies_every_lab_with_its_outputs_but_no_error(labs, tm
     work = tmp_path / "work"
     assert names(work) == [".copies.json", "00_start_here.ipynb", "03_ppo.ipynb"]
     assert (work / "00_start_here.ipynb").read_bytes() == before["00_start_here.ipynb"]
-    assert read(work / "03_ppo.ipynb").cells[1].outputs == [printed]
+    copied = [cell for cell in read(work / "03_ppo.ipynb").cells if cell.cell_type == "code"]
+    assert [(cell.outputs, cell.execution_count) for cell in copied] == [([], None)] * len(copied)
     assert {path.name: path.read_bytes() for path in labs.iterdir()} == before
     written = {path.name: path.stat().st_mtime_ns for path in work.iterdir()}
     assert prepare() == []
     assert {path.name: path.stat().st_mtime_ns for path in work.iterdir()} == written, "a second start writes nothing"
+
+
+def test_the_stored_lab_has_its_outputs_and_what_was_written_into_it_is_moved_aside(labs, tmp_path):
+    printed = new_output("stream", name="stdout", text="0.81\n")
+    write(labs / "03_ppo.ipynb", "score()", outputs=[printed])
+    for _ in range(2):
+        stored = workspace.write_stored(labs / "03_ppo.ipynb")
+        assert stored == tmp_path / "work" / "03_ppo.stored.ipynb"
+        assert read(stored).cells[1].outputs == [printed]
+    write(stored, "my = 1")
+    workspace.write_stored(labs / "03_ppo.ipynb")
+    assert sources(stored) == ["score()"]
+    assert sources(stored.with_name("03_ppo.stored.mine-1.ipynb")) == ["my = 1"]
 
 
 def test_what_was_only_run_is_renewed_in_silence(labs, tmp_path):
@@ -158,7 +172,7 @@ def test_a_copy_that_is_no_notebook_any_more_is_kept(labs, tmp_path, content):
     copy = tmp_path / "work" / "03_ppo.ipynb"
     copy.write_text(content)
     (note,) = prepare()
-    assert "it is no notebook any more" in note and "--fresh 03" in note
+    assert "your copy is no longer a notebook" in note and "--fresh 03" in note
     assert copy.read_text() == content
 
 
@@ -298,7 +312,7 @@ def test_the_log_is_cut_unless_asked_for(further, quiet, tmp_path, monkeypatch, 
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")  # it is set below; this puts it back
     given = []
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", given.extend)
-    workspace.open_lab(tmp_path / "03_ppo.ipynb", browser=False, further=further)
+    workspace.open_lab("03_ppo.ipynb", browser=False, further=further)
     assert ("--log-level=WARN" in given) == quiet and given[len(given) - len(further) :] == further
     assert "JupyterLab starts with 03_ppo.ipynb" in capsys.readouterr().out
 
@@ -348,7 +362,7 @@ def test_announcements_are_off_wherever_jupyterlab_is_installed(tmp_path, monkey
 @pytest.fixture
 def opened(labs, monkeypatch) -> list:
     calls = []
-    monkeypatch.setattr(workspace, "open_lab", lambda lab, *options: calls.append((lab.name, *options)))
+    monkeypatch.setattr(workspace, "open_lab", lambda name, *options: calls.append((name, *options)))
     return calls
 
 
