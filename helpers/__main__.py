@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what was there before is as it was", file=sys.stderr)
+        print("stopped; what was there before is unchanged", file=sys.stderr)
         return 130
 
 

@@ -59,7 +59,7 @@ def _folder(name: str) -> Path:
     try:
         return ROOT / folder.expanduser()
     except RuntimeError:
-        raise LabError(f"{variable} is {shown(folder)}: there is no such user; write the folder in full") from None
+        raise LabError(f"{variable} is {shown(folder)}: there is no such user; write the folder's full path") from None
 
 
 class LabError(Exception):
@@ -136,7 +136,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path).absolute()
     if os.path.isfile(path):  # one look: between two, another writer's swap could move a folder away
-        raise LabError(f"{shown(path)} is a file where a folder must go: move it away and run this again")
+        raise LabError(f"{shown(path)} is a file, and a folder must be there: move the file away and run this again")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -300,8 +300,8 @@ def _explained(path: Path) -> Iterator[None]:
         if code is not None and _is_refusal(code, getattr(error, "filename", None), path):
             name = "RLHF_WORK" if path.is_relative_to(work()) else "RLHF_RUNS"
             raise LabError(
-                f"cannot write {place} ({os.strerror(code)}): close programs that hold it, change its "
-                f"permissions, or set {name} to a folder of your own"
+                f"cannot write {place} ({os.strerror(code)}): close programs that have it open, change "
+                f"its permissions, or set {name} to a folder of your own"
             ) from None
         raise
 

@@ -1,6 +1,6 @@
 """Held-out measurements of policies and reward models, each with its interval."""
 
-from .baselines import length_baseline, length_margins
+from .baselines import length_baseline, length_margins, overlap_baseline, overlap_margins, word_f1
 from .policies import MODELS, Judged, compare_models, completion_loss, gold_gain, implicit_rewards, sample, win_rates
 from .reward_models import (
     accuracy,
@@ -27,9 +27,12 @@ __all__ = [
     "implicit_rewards",
     "length_baseline",
     "length_margins",
+    "overlap_baseline",
+    "overlap_margins",
     "pair_scores",
     "reliability",
     "right",
     "sample",
     "win_rates",
+    "word_f1",
 ]

@@ -20,7 +20,7 @@ import torch
 from .. import files
 from ..evaluation.policies import completion_loss, sample
 from ..evaluation.reward_models import best_possible, pair_scores
-from ..labeling.judges import longer_judge, reading_judge, relabel
+from ..labeling.judges import draft_overlap_judge, longer_judge, relabel
 from ..models.profiles import Profile
 from ..models.shared_base import POLICY, REFERENCE, SharedBase
 from ..preferences import Demonstration, Preference, load_preferences, read_prompts
@@ -117,8 +117,8 @@ class DirectAlignment(Experiment[Part]):
                 verdicts = np.ones(len(pairs))
             case "longer":
                 verdicts = longer_judge(*columns)
-            case "AI":
-                verdicts = reading_judge(SharedBase.load(self.profile))(*columns)
+            case "draft overlap":
+                verdicts = draft_overlap_judge(SharedBase.load(self.profile))(*columns)
             case "random errors":  # as many as the judge by length makes
                 rng = random.Random(f"random errors/{part.seed}")
                 errors = 1 - longer_judge(*columns).mean()

@@ -8,7 +8,7 @@ from typing import Literal
 from ..preferences import read_prompts
 from .runner import file_name
 
-Teacher = Literal["people", "AI", "longer", "random errors"]
+Teacher = Literal["people", "draft overlap", "longer", "random errors"]
 NewLabels = Literal["labels on SFT's texts", "labels on its own texts"]
 SecondRound = Literal["", "no new labels"] | NewLabels
 ON_SFT: NewLabels = "labels on SFT's texts"
@@ -130,7 +130,7 @@ class Plan:
 
     labels: int = 1024  # pairs that each way uses; in a second round as many new ones
     seeds: int = 3
-    teachers: tuple[Teacher, ...] = ("people", "AI", "longer", "random errors")
+    teachers: tuple[Teacher, ...] = ("people", "draft overlap", "longer", "random errors")
     online: tuple[str, ...] = ONLINE
     betas: tuple[float, ...] = (0.05, 0.2)  # KL coefficients of PPO; the others' is the first
     dpo_betas: tuple[float, ...] = (0.1, 0.3)

@@ -6,6 +6,8 @@ labels.jsonl         a teacher and seed a line: verdicts (1 where it agrees with
 reward_models.jsonl  a reward model a line: source (a teacher, or which new labels), seed, labels, seconds, margins on
                      the test pairs
 rounds.jsonl         a seed a line: margins of first and second reward models on new pairs, best possible accuracies
+
+The teacher "draft overlap" is "AI" in files that are older than this name, the shipped ones among them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -283,12 +285,18 @@ def _read(folder: Path, origin: Origin) -> Results:
     def rows(name: str) -> list[dict]:
         return [row for _, row in files.read_jsonl(folder / f"{name}.jsonl")]
 
-    models = {
-        (row["source"], row["seed"]): RewardModel(row["labels"], row["seconds"], np.array(row["margins"], float))
-        for row in rows("reward_models")
-    }
-    verdicts = {(row["teacher"], row["seed"]): np.array(row["verdicts"], float) for row in rows("labels")}
+    models = {(_named(row["source"]), row["seed"]): _reward_model(row) for row in rows("reward_models")}
+    verdicts = {(_named(row["teacher"]), row["seed"]): np.array(row["verdicts"], float) for row in rows("labels")}
     return Results([_policy(row) for row in rows("policies")], verdicts, models, rows("rounds"), origin)
+
+
+def _named(teacher: Any) -> Any:
+    """A teacher (or which new labels) under its name of today."""
+    return "draft overlap" if teacher == "AI" else teacher
+
+
+def _reward_model(row: dict) -> RewardModel:
+    return RewardModel(row["labels"], row["seconds"], np.array(row["margins"], float))
 
 
 def _policy(row: dict) -> Policy:
@@ -296,7 +304,7 @@ def _policy(row: dict) -> Policy:
     likelihood = row["measured"][-1].get("likelihood", {})
     arrays = {name: np.array(points[name].tolist(), float) for name in ("kl", "gold", "proxy", "words", "ended")}
     return Policy(
-        Run(*(row[name] for name in ("method", "seed", "beta", "teacher", "second_round"))),
+        Run(row["method"], row["seed"], row["beta"], _named(row["teacher"]), row["second_round"]),
         row["seconds"],
         row["samples"],
         steps=points["step"].to_numpy(),

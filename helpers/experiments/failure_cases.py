@@ -50,16 +50,18 @@ CASES = [
     Case(
         name="case-4",
         cause="the value head learns a hundred times too fast",
-        sign="The value loss is three times the healthy run's at the first update, and the explained variance falls "
-        "below 0 at once. That is all: advantages are whitened, and a poor value function makes them noisier rather "
-        "than wrong. The reward still rises.",
+        sign="The value loss is three times the healthy run's at the first update, and above it for eight updates; "
+        "the explained variance, which has no panel here, falls far below 0 at once. With lambda below 1 the "
+        "advantages hold the value function's own estimates. So its errors bias the advantages, and do not only add "
+        "noise; with lambda 1 it would be a baseline, which biases nothing. Whitening hides how large the error is. In "
+        "this one run the reward still rises.",
     ),
     Case(
         name="case-5",
         cause="a response that never ends costs nothing",
         sign="Nothing shows within these forty updates. The SFT policy ends nineteen of twenty responses by itself, so "
         "the penalty was hardly ever paid. The line is wrong all the same: a policy that finds out that longer is "
-        "better would not be held back. Not every mistake has a curve.",
+        "better would not be held back. Not every mistake shows in a curve.",
     ),
     Case(
         name="case-6",
@@ -79,7 +81,7 @@ CASES = [
         cause="the reward was not normalized",
         sign="The reward stands near 10 from the start, and the value loss at 16. Then responses shrink to a single "
         "</s>. The value head begins at 0, so every token seems to earn about 10, later ones more than earlier ones "
-        "(lambda is below 1); whitened, that says: late is good. The surest way to be at the end is to end.",
+        "(lambda is below 1); whitened, that says: late tokens are good. So the policy learns to end at once.",
     ),
     Case(
         name="case-9",
@@ -92,8 +94,8 @@ CASES = [
         name="case-10",
         cause="the KL coefficient is 0",
         sign="For forty updates it looks like the healthy run. Then KL climbs on, to 6 nats after eighty, while the "
-        "reward still rises: nothing holds the policy, and KL is all that warns. With so good a reward model the "
-        "samples are fine so far; lab 05 shows where the same line ends with one of 64 labels.",
+        "reward still rises: nothing holds the policy, and only KL gives a warning. With a reward model as good "
+        "as this one the samples are fine so far; lab 05 shows what the same line does with one of 64 labels.",
         updates=80,
     ),
 ]

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from ..evaluation import word_f1
 from ..files import LabError
 from ..models.shared_base import BASE, SharedBase
 from ..preferences import Preference
 from ..prompting import asking
 from ..simulation.gold import gold_reward
+from ..simulation.posts import body
 
 Judge = Callable[[Sequence[str], Sequence[str], Sequence[str]], np.ndarray]
 """(prompts, completions a, completions b) -> how sure the judge is that a is better, from 0 to 1: (n,)."""
@@ -95,36 +97,34 @@ def gold_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np
     return score_judge(lambda prompts, texts: list(map(gold_reward, prompts, texts)))(prompts, a, b)
 
 
-def reading_judge(shared: SharedBase) -> Judge:
-    """Make a judge of the base model: it lists what the post says, and prefers the TL;DR that says more of it.
+def post_overlap_judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    """A judge without any model: the text that shares more words with the post wins (`word_f1`), equal ones tie."""
+    return _more_overlap([body(prompt) for prompt in prompts], a, b)
 
-    It reads each post once, step by step (lab 04), and never sees a label or the gold reward. A TL;DR's worth is the F1
-    of its words against those of the model's own reading; the larger of two wins, equal ones tie.
+
+def draft_overlap_judge(shared: SharedBase) -> Judge:
+    """Make a judge that compares words with a draft: the base model's own TL;DR of the post.
+
+    The base model writes one draft of each post, step by step (lab 04), and the text whose words share more with it
+    (`word_f1`) is better; equal ones tie. The model itself compares nothing, and sees no label and no gold reward.
     """
 
     def judge(prompts: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
         posts = list(dict.fromkeys(prompts))
         asked = [asking.step_by_step(post) for post in posts]
         texts = shared.complete(asked, BASE, max_new_tokens=128, do_sample=False)
-        reading = {post: _words(asking.conclusion(text)) for post, text in zip(posts, texts, strict=True)}
-        differences = [
-            _f1(_words(x), reading[prompt]) - _f1(_words(y), reading[prompt])
-            for prompt, x, y in zip(prompts, a, b, strict=True)
-        ]
-        return (np.sign(differences) + 1) / 2
+        drafts = {post: asking.conclusion(text) for post, text in zip(posts, texts, strict=True)}
+        return _more_overlap([drafts[prompt] for prompt in prompts], a, b)
 
     return judge
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[\w$']+", text.lower()))
+def _more_overlap(references: Sequence[str], a: Sequence[str], b: Sequence[str]) -> np.ndarray:
+    rows = zip(references, a, b, strict=True)
+    return (np.sign([word_f1(x, reference) - word_f1(y, reference) for reference, x, y in rows]) + 1) / 2
 
 
-def _f1(words: set[str], reference: set[str]) -> float:
-    return 2 * len(words & reference) / (len(words) + len(reference)) if words or reference else 1.0
-
-
-def relabel(pairs: Sequence[Preference], judge: Judge, annotator: str = "AI") -> list[Preference]:
+def relabel(pairs: Sequence[Preference], judge: Judge, annotator: str) -> list[Preference]:
     """The pairs as the judge sees them: chosen and rejected by its verdict, ties left out; strength 2 throughout."""
     sure = judge([p.prompt for p in pairs], [p.chosen for p in pairs], [p.rejected for p in pairs])
     kept = []

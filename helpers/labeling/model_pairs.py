@@ -61,7 +61,9 @@ def model_pairs(samples: pd.DataFrame, n: int, seed: int = 0) -> list[Pair]:
     rng = random.Random(seed)
     candidates = {digest(candidate): candidate for candidate in _candidates(samples) if candidate.comparable}
     if not candidates:
-        raise LabError("no two models wrote different texts for one prompt: sample other prompts, or at a temperature")
+        raise LabError(
+            "no two models wrote different texts for one prompt: sample other prompts, or at a temperature above 0"
+        )
     waiting = rng.sample(list(candidates.values()), len(candidates))
     by_models: dict[frozenset[str], list[_Candidate]] = {}
     for candidate in waiting:
@@ -92,7 +94,7 @@ def _candidates(samples: pd.DataFrame) -> Iterator[_Candidate]:
     samples = samples.assign(model=samples["model"].astype(str), completion=samples["completion"].fillna(""))
     models = list(dict.fromkeys(samples["model"]))
     if len(models) < 2:
-        raise LabError(f"there is nothing to compare {models[0] if models else 'it'} with: sample two models at least")
+        raise LabError(f"there is nothing to compare {models[0] if models else 'it'} with: sample at least two models")
     if bad := [name for name in models if ">" in name or not name.strip()]:
         raise LabError(f'the model name {bad[0]!r} is blank or holds ">", which stands between two names; rename it')
     draws = samples.assign(draw=samples.groupby(["model", "prompt"]).cumcount())

@@ -1,8 +1,8 @@
 """One quantized base model in the four roles of PPO.
 
-PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters do not fit on
-one GPU; one 4-bit base with small sets of weights that are switched on and off does (Hydra-RLHF, Santacroce et al.
-2023):
+PPO needs a policy, a reference policy, a reward model and a value function. Four models of 7B parameters in 16 bits are
+56 GB of weights, and training two of them in full takes far more. One 4-bit base, with small sets of weights that are
+switched on and off, does it on one GPU (Hydra-RLHF, Santacroce et al. 2023):
 
     reference   the SFT adapter, frozen (or no adapter at all, where there was no SFT)
     policy      a copy of the reference's adapter, trained

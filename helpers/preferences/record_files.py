@@ -131,7 +131,7 @@ def _json(path: Path) -> Iterator[Record]:
             yield from _jsonl(path)
             return
         raise LabError(
-            f"{shown(path)}: a JSON file is read whole and may have {MAX_JSON // 2**20} MiB at the most; save it as "
+            f"{shown(path)}: a JSON file is read whole and may have at most {MAX_JSON // 2**20} MiB; save it as "
             f"JSONL (one record a line) or Parquet, which are read piece by piece"
         )
     if not content.strip():
@@ -278,6 +278,6 @@ def _unpack(path: Path, file: BinaryIO, unpacked: BinaryIO) -> None:
         while piece := packed.read(2**20):
             length += len(piece)
             if length > MAX_PARQUET:
-                raise LabError(f"{shown(path)}: it unfolds to more than {MAX_PARQUET // 2**30} GiB; give it unfolded")
+                raise LabError(f"{shown(path)}: unpacked it has more than {MAX_PARQUET // 2**30} GiB; give it unpacked")
             unpacked.write(piece)
     unpacked.seek(0)

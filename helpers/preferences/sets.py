@@ -225,7 +225,7 @@ class _Pairs:
         except LeftOut as reason:
             if self.strict or schema is OWN:
                 raise LabError(
-                    f"{record.where}: {record.detail or f'{reason}; mend the record or remove it'}"
+                    f"{record.where}: {record.detail or f'{reason}; correct the record or remove it'}"
                 ) from None
             reading.n_read += 1
             reading.leave_out(str(reason), record.where)

@@ -52,7 +52,7 @@ def check_rule(rule: Any) -> None:
         first = error.errors()[0]
         raise LabError(f'the rule {rule["kind"]!r}, at "{first["loc"][0]}": {first["msg"]}') from None
     except re.error as error:
-        raise LabError(f"the rule {rule['kind']!r}: its pattern is no regular expression ({error})") from None
+        raise LabError(f"the rule {rule['kind']!r}: its pattern is not a regular expression ({error})") from None
 
 
 def _follows(answer: str, rule: dict[str, Any]) -> bool:

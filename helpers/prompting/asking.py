@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from ..simulation import corpus
+from ..simulation.posts import body as body
 from ..simulation.wording import ESSENTIAL, draw_fact, topics
 
 STEP_1 = "Step 1, the goal:"
@@ -101,11 +102,6 @@ def request_prompts(n: int, seed: int = 0) -> list[str]:
 def is_request(completion: str) -> bool:
     """Whether a completion begins with one more request instead of an answer."""
     return bool(REQUEST.match(completion.lstrip()))
-
-
-def body(prompt: str) -> str:
-    """The text of the post in a TL;DR prompt."""
-    return prompt.split("POST: ", 1)[-1].removesuffix("\n\nTL;DR:")
 
 
 def step_by_step(prompt: str) -> str:

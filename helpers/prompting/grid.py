@@ -131,7 +131,9 @@ def run_grid(
         _refuse_twice([item.id for item in of_task], f"items of the task {task!r}", "id")
     folder = None if cache is None else files.runs() / cache
     if folder and folder.exists() and not folder.is_dir():
-        raise LabError(f"{shown(folder)} is a file where the cache's folder must go: move it away, or name another")
+        raise LabError(
+            f"{shown(folder)} is a file, and must be the cache's folder: move the file away, or name another"
+        )
 
     others = read_shipped(shipped) if shipped else {}
     rows: list[list[Any]] = []

@@ -75,7 +75,7 @@ def _scores(of_cell: pd.DataFrame) -> pd.DataFrame:
     twice = answered.duplicated(["seed", "item"])
     if twice.any():
         names = ", ".join(map(str, answered.loc[twice, [*CELL, "seed", "item"]].iloc[0]))
-        raise LabError(f"the table has two rows of {names}: put grids together that have no cell in common")
+        raise LabError(f"the table has two rows of {names}: combine only grids that have no cell in common")
     return answered.pivot(index="seed", columns="item", values="score").dropna(axis=1)
 
 

@@ -46,7 +46,7 @@ class History:
                 os.fsync(file.fileno())
         except OSError as error:
             raise LabError(
-                f"{shown(self.path)} cannot be written ({error.strerror or error}): make room, or give another file"
+                f"{shown(self.path)} cannot be written ({error.strerror or error}): free space, or give another file"
             ) from None
 
     def records(self) -> list[dict[str, Any]]:

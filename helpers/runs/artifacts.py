@@ -186,7 +186,7 @@ def check_adapter(folder: Path, called: Path | None = None) -> None:
         with safe_open(weights, framework="np"):
             pass
     except SafetensorError as error:
-        raise LabError(f"{place}/{weights.name} is not safetensors, or cut: {error}; make it again") from None
+        raise LabError(f"{place}/{weights.name} is not safetensors, or is cut off: {error}; make it again") from None
 
 
 def _read_object(path: Path, place: str) -> dict[str, Any]:

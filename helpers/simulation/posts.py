@@ -34,6 +34,11 @@ class Post:
         return f"SUBREDDIT: {self.subreddit}\n\nTITLE: {self.title}\n\nPOST: {self.body}\n\nTL;DR:"
 
 
+def body(prompt: str) -> str:
+    """The text of the post in a TL;DR prompt, without subreddit and title; of any other prompt the whole."""
+    return prompt.split("POST: ", 1)[-1].removesuffix("\n\nTL;DR:")
+
+
 def split_of(topic: str, goal: int, constraint: int, question: int) -> str:
     """The split that a combination of a topic's goal, constraint and question (their indices) belongs to."""
     return split_by_hash(f"{topic}/{goal}/{constraint}/{question}")

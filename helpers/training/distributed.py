@@ -67,7 +67,7 @@ class Distributed:
         return processes
 
     def _on_sigterm(self, *_: object) -> None:
-        raise LabError(ENDED.format(rank=self.rank, why="told so by the launcher"))
+        raise LabError(ENDED.format(rank=self.rank, why="the launcher ended it"))
 
     @property
     def is_main_process(self) -> bool:

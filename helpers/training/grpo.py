@@ -2,7 +2,8 @@
 
 RLOO (Ahmadian et al. 2024): the baseline of a completion is the mean reward of the others of its group, and whole
 completions are clipped. GRPO (Shao et al. 2024): rewards are standardized within the group, and tokens are clipped.
-For both, the KL penalty is in the reward, as it is for PPO here, so that all of them maximize the same.
+For both, the KL penalty is in the reward, as it is for PPO here. The published GRPO has a KL term in its loss instead,
+estimated by k3; here the penalty is standardized with the rest of the reward.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _train(
     config = config or PPOConfig.of(shared.profile)
     check_prompts(shared, prompts)
     if group_size < 2 or config.batch_size % group_size:
-        raise LabError(f"groups of {group_size} completions do not divide {config.batch_size} rollouts an update")
+        raise LabError(f"{config.batch_size} rollouts an update cannot be divided into groups of {group_size}")
     trainer, trl_config, options = METHODS[method]
     torch.manual_seed(config.seed)
     penalized_reward = _PenalizedReward(shared, reward or shared.reward, config)

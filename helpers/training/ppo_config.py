@@ -33,8 +33,10 @@ class PPOConfig:
     learning_rate: float = 5e-4  # AdamW, for the policy's LoRA weights and the value head
     beta: float = 0.05  # KL coefficient, reward units a nat
     adaptive_kl_target: float | None = None  # KL, nats a response, that beta is adapted to, see `AdaptiveKLController`
-    gamma: float = 1.0  # discount: a summary's score counts in full at its first token
-    lam: float = 0.95  # GAE: 1 is all return, 0 all value function
+    gamma: float = 1.0  # discount of later rewards; 1: the return at each token holds the whole score
+    # GAE: 1 is all return, 0 all value function. With values near 0 and gamma 1, a token k tokens before the last is
+    # credited with lam^k of the score: the first of 27 with 0.26 of it.
+    lam: float = 0.95
     clip: float = 0.2  # the ratio may gain within [1 - clip, 1 + clip]
     value_clip: float = 0.2  # the same for the value function, in reward units
     value_coefficient: float = 0.1  # weight of the value loss

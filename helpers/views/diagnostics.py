@@ -60,8 +60,7 @@ def words_figure(found: Diagnostics) -> go.Figure:
     for limit in (-found.z_limit, found.z_limit):
         figure.add_vline(x=round(limit, 2), line={"dash": "dash", "color": "#888"})
     figure.update_yaxes(autorange="reversed", type="category", dtick=1)
-    figure = styled(figure, _words_title(found), "z of the log-odds: right in chosen, left in rejected texts", "", 560)
-    return figure.update_layout(margin={"t": 110})
+    return styled(figure, _words_title(found), "z of the log-odds: right in chosen, left in rejected texts", "", 560)
 
 
 def overview(found: Diagnostics) -> HTML:

@@ -14,7 +14,7 @@ from IPython.display import HTML
 
 from ..labeling.verdicts import given_verdicts
 from ..preferences import Pair
-from .style import INK, error_bars, styled, without_data
+from .style import INK, error_bars, padded_range, styled, without_data
 from .text import as_html, text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
@@ -59,7 +59,9 @@ def standings_figure(table: pd.DataFrame, title: str, measure: str = "strength")
         text = "<br>".join(reasons or ["nobody has judged yet"])
         without_data(figure, text)
     else:
+        limits = pd.Series(table[[measure, f"{measure}_low", f"{measure}_high"]].to_numpy().ravel())
         figure.add_hline(y=even, line={"dash": "dash", "color": "#888"})
+        figure.update_yaxes(range=padded_range(limits, 0.05))  # plotly's own range cuts intervals of grouped dots
     figure.update_layout(scattermode="group", scattergap=0.6, showlegend=len(figure.data) > 1)
     order = [escape(name) for name in dict.fromkeys(table["model"])]
     return figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)

@@ -201,6 +201,26 @@ def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
     return figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(n) for n in ticks])
 
 
+def selection_figure(table: pd.DataFrame, title: str) -> go.Figure:
+    """Mean gold reward of the best of n by a proxy against n: a line with 95 % intervals for each kind of error.
+
+    Args:
+        table: Columns error (its name), n, estimate, low, high.
+        title: The finding.
+    """
+    figure = go.Figure()
+    for (name, rows), ink, dash, symbol in zip(table.groupby("error", sort=False), INK, DASH, SYMBOLS, strict=False):
+        figure.add_scatter(
+            x=rows["n"].tolist(), y=rows["estimate"].round(3), error_y=error_bars(rows), name=as_label(str(name)),
+            mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},
+            marker={"symbol": symbol, "size": 8, "color": ink},
+        )  # fmt: skip
+    ticks = sorted(set(table["n"]))
+    styled(figure, title, "n, of which the proxy keeps one", "mean gold reward, sd", height=400)
+    figure.update_yaxes(zeroline=True, zerolinecolor=GRAY)
+    return figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{n:,}" for n in ticks])
+
+
 def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = None) -> go.Figure:
     """A dot with its 95 % interval for each row, from the top; 0 is no gain.
 

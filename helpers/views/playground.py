@@ -80,6 +80,7 @@ class Playground:
         bar = widgets.HBox(
             [self._start, self._stop, self._compare, self._export, self._news], layout={"flex_flow": "row wrap"}
         )
+        bar.add_class("rlhf-bar")
         self.widget = Card("Playground", [self._controls, bar, self._outcomes], self.__repr__, lambda: None)
         self.widget.add_class("rlhf-playground")
         self._show_columns(False)

@@ -71,10 +71,15 @@ class PromptView(StateView):
     )
     _css = """
     .rlhf-playground { --rlhf-fill: var(--jp-layout-color2, #eee); --rlhf-text: var(--jp-content-font-color1, #000);
-      max-width: none; }
+      max-width: none; padding: 4px; overflow: auto;
+      max-height: max(420px, calc(100vh - 180px)); }  /* never taller than what JupyterLab shows of a notebook */
+    .rlhf-playground > * { flex-shrink: 0; }
+    .rlhf-bar { position: sticky; bottom: -4px; z-index: 1; padding: 2px 0; background: var(--jp-layout-color0, #fff); }
     .rlhf-columns { display: flex; flex-flow: row wrap; gap: 8px 24px; overflow: visible; }
-    .rlhf-columns > * { flex: 1 1 240px; min-width: 0; max-width: 900px; overflow: visible; }
-    .rlhf-playground pre { margin: 2px 0 6px; padding: 6px 8px; max-height: 16em; overflow: auto;
+    .rlhf-columns > * { flex: 1 1 240px; min-width: 0; overflow: visible; }
+    .rlhf-setting { display: flex; flex-flow: row wrap; gap: 0 24px; }  /* choices beside texts, where both fit */
+    .rlhf-setting > * { flex: 1 1 340px; min-width: 0; overflow: visible; }
+    .rlhf-playground pre { margin: 2px 0 6px; padding: 6px 8px; max-height: 11em; overflow: auto;
       background: var(--rlhf-fill); color: var(--rlhf-text); border: 1px solid var(--jp-border-color1, #bbb);
       border-radius: 3px; font: var(--jp-code-font-size, 13px)/1.4 var(--jp-code-font-family, monospace);
       white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; unicode-bidi: plaintext; }
@@ -86,7 +91,7 @@ class PromptView(StateView):
     .rlhf-playground .rlhf-above > * > label { width: auto; height: auto; text-align: start; line-height: 1.6; }
     .rlhf-playground .rlhf-news { height: auto; white-space: normal; overflow-wrap: anywhere; line-height: 1.6;
       margin-top: 6px; }
-    .rlhf-setting textarea { field-sizing: content; min-height: 2.2em; max-height: 14em; resize: vertical; }
+    .rlhf-setting textarea { field-sizing: content; min-height: 2.2em; max-height: 8em; resize: vertical; }
     """
 
 
@@ -100,8 +105,9 @@ class OutcomeView(StateView):
       el.classList.add("rlhf-outcome");
       el.setAttribute("role", "group");
       const heading = node("div", el, "", "heading"), name = node("span", heading, "", "name");
-      const title = node("span", heading), words = node("div", el, "", "words"), text = node("pre", el);
-      const table = node("table", el), caption = node("caption", table), body = node("tbody", table);
+      const title = node("span", heading), words = node("div", el, "", "words");
+      const both = node("div", el, "", "both"), text = node("pre", both);
+      const table = node("table", both), caption = node("caption", table), body = node("tbody", table);
       text.tabIndex = 0;
       return {
         draw(state) {
@@ -133,6 +139,8 @@ class OutcomeView(StateView):
       line-height: 1.5; }
     .rlhf-outcome .words.bad { border-left: 5px solid var(--jp-error-color1, #d32f2f); padding-left: 8px;
       overflow-wrap: anywhere; }
+    .rlhf-outcome .both { display: flex; flex-flow: row wrap; align-items: flex-start; gap: 0 24px; }
+    .rlhf-outcome .both > * { flex: 1 1 340px; min-width: 0; }
     .rlhf-outcome pre { min-height: 2.8em; }
     .rlhf-outcome pre.running::after { content: "▍"; }
     .rlhf-outcome table { width: 100%; max-width: 520px; border-collapse: collapse; table-layout: fixed; }
@@ -188,10 +196,8 @@ class Setting:
             box.add_class("rlhf-above")  # the names stand above what they name
         self.heading = widgets.Label(letter)
         self.heading.add_class("rlhf-letter")
-        self.controls = widgets.VBox(
-            [self.heading, self.model, self.template, self.example, self._chosen_slots, self.how, self._chosen_numbers]
-            + [self.prompt]
-        )
+        choices = [self.heading, self.model, self.template, self.example, self.how, self._chosen_numbers]
+        self.controls = widgets.Box([widgets.VBox(choices), widgets.VBox([self._chosen_slots, self.prompt])])
         self.controls.add_class("rlhf-setting")
         self.example.observe(lambda _: self._take_example(), "value")
         for control in (self.template, self.how):

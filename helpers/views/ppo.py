@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from .style import COLORS, DASHES, PALETTE, error_bars, styled
+from .style import COLORS, DASHES, MARKS, PALETTE, error_bars, styled
 from .text import as_html, as_label
 
 # --- Policy gradient and clipping ---------------------------------------------
@@ -81,7 +81,33 @@ def kl_figure(frontier: pd.DataFrame, chosen: Sequence[float] = ()) -> go.Figure
         showlegend=False,
     )
     title = "The first nats buy most of the reward; beta says where to stop"
-    return styled(figure, title, "KL from the reference, nats", "expected reward").update_layout(showlegend=False)
+    styled(figure, title, "KL from the reference, nats", "expected reward").update_layout(showlegend=False)
+    return figure.update_xaxes(range=[-0.02 * frontier["kl"].max(), 1.2 * frontier["kl"].max()])  # room for the words
+
+
+def spread_figure(spreads: pd.DataFrame) -> go.Figure:
+    """Spread (standard deviation over tokens) of the KL's estimators against the KL itself.
+
+    Args:
+        spreads: Columns kl, k1, k2, k3; a row for each policy, from near to far.
+    """
+    figure = go.Figure()
+    for name, (color, dash, symbol) in zip(("k1", "k2", "k3"), MARKS, strict=False):
+        figure.add_scatter(
+            x=spreads["kl"].round(4),
+            y=spreads[name].round(4),
+            name=name,
+            mode="lines+markers",
+            line={"dash": dash, "color": color},
+            marker={"symbol": symbol, "size": 8},
+        )
+    near, far = spreads.iloc[0], spreads.iloc[-1]
+    title = (
+        f"At a KL of {near['kl']:.2f} nats k3 spreads {near['k3'] / near['k1']:.1f} times as much as k1, "
+        f"at {far['kl']:.0f} nats {far['k3'] / far['k1']:.0f} times as much"
+    )
+    styled(figure, title, "exact KL, nats", "spread of one estimate, nats")
+    return figure.update_layout(xaxis_type="log", yaxis_type="log")
 
 
 # --- Training -----------------------------------------------------------------
@@ -92,16 +118,23 @@ PANELS = {  # record: axis title
     "entropy": "entropy, nats a token",
     "explained_variance": "explained variance",
 }
+GOLD_PANELS = {  # where the gold reward of the rollouts is in the records
+    "reward": "proxy reward, sd",
+    "gold": "gold reward, -3 to 3",
+    "kl": "KL to the reference, nats",
+    "response_tokens": "length, tokens a response",
+}
 
 
 def finding(records: Sequence[Mapping[str, Any]]) -> str:
-    """What a run of PPO came to, in one line: means of the first and the last five updates."""
-    frame = pd.DataFrame(records)[["reward", "kl"]]
+    """What a run of PPO came to, in one line: means of the first and the last five updates.
+
+    The gold reward is named where the records hold it.
+    """
+    frame = pd.DataFrame(records).reindex(columns=["reward", "kl", "gold"]).astype(float)
     first, last = frame.head(5).mean(), frame.tail(5).mean()
-    return (
-        f"Proxy reward {first['reward']:+.2f} to {last['reward']:+.2f} at a KL of {last['kl']:.1f} nats"
-        f" ({len(frame)} updates)"
-    )
+    gold = f", gold {first['gold']:+.2f} to {last['gold']:+.2f}," if frame["gold"].notna().all() else ""
+    return f"proxy reward {first['reward']:+.2f} to {last['reward']:+.2f}{gold} at a KL of {last['kl']:.1f} nats"
 
 
 # --- Before and after ---------------------------------------------------------
@@ -139,16 +172,16 @@ def gains_figure(before: ArrayLike, after: ArrayLike) -> go.Figure:
     for name, values in (("sft", sft), ("ppo", ppo)):
         counts, _ = np.histogram(values, edges)
         figure.add_scatter(
-            x=((edges[1:] + edges[:-1]) / 2).round(3),
-            y=(counts / len(values)).round(4),
+            x=edges.round(3),  # a step from each edge to the next, and down to 0 after the last
+            y=np.append(counts / len(values), 0).round(4),
             mode="lines",
             name={"sft": "SFT (before)", "ppo": "PPO (after)"}[name],
-            line={"shape": "hvh", "color": COLORS[name], "dash": DASHES[name], "width": 3},
+            line={"shape": "hv", "color": COLORS[name], "dash": DASHES[name], "width": 3},
         )
     perfect = f"{(sft >= 3).mean():.0%} to {(ppo >= 3).mean():.0%}"
     title = f"Perfect TL;DRs: {perfect}; worse than before on {(ppo < sft).mean():.0%} of the prompts"
     figure = styled(figure, title, "gold reward of one TL;DR", "share of prompts")
-    return figure.update_yaxes(tickformat=".0%")
+    return figure.update_xaxes(range=[-3.3, 3.3]).update_yaxes(tickformat=".0%")
 
 
 def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, str]) -> str:
@@ -167,6 +200,7 @@ def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, s
             f'<td style="text-align:left;white-space:pre-wrap">{as_html(row[name])}</td></tr>'
             for name in texts
         )
-        post = f'<div style="white-space:pre-wrap;color:#555">{as_html(row["prompt"])}</div>'
+        gray = "color:var(--jp-content-font-color2, #555)"
+        post = f'<div style="white-space:pre-wrap;{gray}">{as_html(row["prompt"])}</div>'
         blocks.append(f'{post}<table style="width:100%;max-width:1000px">{cells}</table>')
     return "<hr>".join(blocks)

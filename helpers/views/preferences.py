@@ -16,7 +16,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..preferences import Preference
-from .style import LINE_DASHES, PALETTE, error_bars, styled
+from .exercises import CARD, ChoiceView, Panel
+from .style import MARKS, PALETTE, error_bars, styled
 from .text import text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
@@ -108,6 +109,42 @@ def _pair_html(shown: BlindPair, revealed: bool) -> str:
         f'<div style="max-width:60em; line-height:1.4"><div style="white-space:pre-wrap">{escape(pair.prompt)}</div>'
         f'<div style="display:flex; gap:1em; margin:0.6em 0">{sides}</div><i>{label}</i></div>'
     )
+
+
+class AllaisPair:
+    """Two choices between lotteries (Kahneman and Tversky 1979, problems 1 and 2), and whether they fit together.
+
+    Once both are made it says whether some expected utility makes both.
+    """
+
+    SURE, RISKY = "2,400 for sure", "33 %: 2,500; 66 %: 2,400; 1 %: nothing"
+    SMALLER, LARGER = "34 %: 2,400; else nothing", "33 %: 2,500; else nothing"
+
+    def __init__(self) -> None:
+        self.questions = [
+            ChoiceView(
+                f"Question {n}. Which would you take?", [(answer, "") for answer in answers], on_choose=self._say
+            )
+            for n, answers in enumerate(((self.SURE, self.RISKY), (self.SMALLER, self.LARGER)), start=1)
+        ]
+        self.verdict = widgets.HTML()
+        shown = "Two choices between lotteries: run this cell to make them"
+        self.widget = Panel([*(question.widget for question in self.questions), self.verdict], shown)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self.widget)}
+
+    def _say(self, _: str) -> None:
+        first, second = (question.chosen for question in self.questions)
+        if first is None or second is None:
+            return
+        if (first, second) == (self.SURE, self.LARGER):
+            words = "You chose as most people do, and no expected utility makes both choices. See why below."
+        elif (first, second) == (self.RISKY, self.SMALLER):
+            words = "No expected utility makes both choices. Yours is the rarer of the two ways to differ from it."
+        else:
+            words = "Your two choices fit together: there are expected utilities that make both."
+        self.verdict.value = f'<div style="{CARD}" role="status">{words}</div>'
 
 
 # --- Figures ------------------------------------------------------------------
@@ -257,8 +294,7 @@ def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Fig
     figure.update_layout(
         sliders=[{"active": start, "currentvalue": {"prefix": "T = "}, "steps": steps, "pad": {"t": 50}}]
     )
-    figure = styled(figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460)
-    return figure.update_layout(margin={"t": 80, "b": 30})
+    return styled(figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460)
 
 
 def _curve_title(temperature: float) -> str:
@@ -276,14 +312,15 @@ def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None 
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(choices.groupby("annotator", sort=False)):
+        color, dash, symbol = MARKS[number % len(MARKS)]
         figure.add_scatter(
             x=rows["difference"],
             y=rows["estimate"],
             name=escape(str(name)),
             mode="lines+markers",
             error_y=error_bars(rows, digits=None) | {"thickness": 1},
-            line={"color": PALETTE[number], "dash": LINE_DASHES[number % 4]},
-            marker={"symbol": SYMBOLS[number % 8], "size": 8},
+            line={"color": color, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
         )
     if temperature is not None:
         reach = float(choices["difference"].abs().max())
@@ -294,8 +331,7 @@ def choices_figure(choices: pd.DataFrame, title: str, temperature: float | None 
             name=f"Bradley-Terry, T = {temperature:g}",
             line={"color": "#888", "dash": "dot"},
         )
-    figure = styled(figure, title, "gold reward of A minus gold reward of B", "share of choices that are A", height=420)
-    return figure.update_layout(margin={"t": 90})
+    return styled(figure, title, "gold reward of A minus gold reward of B", "share of choices that are A", height=420)
 
 
 def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:

@@ -1,16 +1,21 @@
 """Figures of lab 04: next tokens, learning from examples, decoding, and the grid as a heat map."""
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from .style import COLORS, DASHES, MARKERS, MARKS, PALETTE, error_bars, styled
 from .text import as_label
 
 NAMES = {"base": "base", "sft": "SFT", "ppo": "PPO", "dpo": "DPO"}
 LIGHT_TO_DARK = [[0, "#f7f7f7"], [1, "#56A5D6"]]  # black text can be read on all of it
+CHANGES = {"up": "▲", "down": "▼"}  # a verdict's mark in the heat map
+ROW, GAP = 26, 34  # pixels: a row of the heat map, and between two of its panels
 SYMBOLS = ("circle", "square", "diamond", "x", "triangle-up", "cross")
 
 
@@ -71,47 +76,75 @@ def reward_against_diversity(frame: pd.DataFrame, title: str) -> go.Figure:
     return styled(figure, title, "diversity of four samples (0 to 1)", "gold reward (-3 to 3)", 400)
 
 
-def heat_map(summary: pd.DataFrame, best: Mapping[str, float], title: str) -> go.Figure:
-    """Every model (column) with every task and technique (row), colored by its share of the best score.
+def heat_map(summary: pd.DataFrame, changes: pd.DataFrame, best: Mapping[str, float], title: str) -> go.Figure:
+    """A panel for each task: its techniques (rows) by models (columns), colored by the share of the best score.
 
-    The text of a cell is the estimate with its 95 % interval.
+    A cell shows the estimate, and a mark where the technique changes it: up or down, beyond the interval. The interval
+    is in the text under the pointer.
 
     Args:
         summary: As from `prompting.grid_summary.summary`.
+        changes: As from `prompting.grid_summary.gains`.
         best: Task -> the highest possible score, where it is not 1.
         title: The finding.
     """
-    rows = summary.assign(row=summary["task"] + ": " + summary["technique"])
-    order = list(dict.fromkeys(rows.sort_values("task", key=_place(rows["task"]), kind="stable")["row"]))
-    rows["share"] = (rows["estimate"] / rows["task"].map(best).fillna(1.0)).clip(0, 1)
-    words = [
-        "" if pd.isna(row["estimate"]) else f"{row['estimate']:.2f}<br>[{row['low']:.2f}, {row['high']:.2f}]"
-        for row in rows.to_dict("records")
-    ]
-    share = rows.pivot(index="row", columns="model", values="share").loc[order, _in_order(rows["model"])]
-    text = rows.assign(words=words).pivot(index="row", columns="model", values="words").reindex_like(share)
-    figure = go.Figure(
-        go.Heatmap(
-            z=share.round(3), x=[escape(NAMES.get(name, name)) for name in share.columns], y=list(map(escape, order)),
-            text=text.fillna(""), texttemplate="%{text}", textfont={"size": 10, "color": "#111"}, zmin=0, zmax=1,
-            colorscale=LIGHT_TO_DARK,
-            colorbar={"title": "share of<br>the best", "thickness": 12, "len": 0.3, "y": 1, "yanchor": "top"},
-            hovertemplate="%{x}<br>%{y}<br>%{text}<extra></extra>", hoverongaps=False, xgap=1, ygap=1,
-        )
+    order, models = [_in_order(summary[column]) for column in ("task", "model")]
+    cells = changes[["task", "technique", "model", "verdict"]].astype(str).itertuples(index=False, name=None)
+    verdicts = {(task, technique, model): verdict for task, technique, model, verdict in cells}
+    panels = {task: summary[summary["task"] == task] for task in order}
+    rows = [panel["technique"].nunique() for panel in panels.values()]
+    height = 110 + ROW * sum(rows) + GAP * (len(rows) - 1)
+    titles = [f"<b>{as_label(task)}</b>" for task in order]
+    spacing = min(GAP / (height - 110), 0.9 / max(1, len(rows) - 1))
+    figure = make_subplots(
+        len(rows), 1, shared_xaxes=True, row_heights=rows, subplot_titles=titles, vertical_spacing=spacing
+    )
+    for place, (task, panel) in enumerate(panels.items(), start=1):
+        figure.add_trace(_panel(panel, models, best.get(task, 1.0), verdicts), place, 1)
+    styled(figure, title, "", "", height)
+    figure.update_annotations(x=0, xanchor="right", xshift=-6, font_size=13)
+    figure.update_xaxes(showticklabels=False, showgrid=False, fixedrange=True)
+    figure.update_xaxes(side="top", tickangle=0, showticklabels=True, row=1)
+    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, dtick=1, ticklabelstandoff=4)
+    return figure.update_layout(margin={"t": 100, "b": 10, "l": 190})
+
+
+def _panel(
+    panel: pd.DataFrame, models: list[str], best: float, verdicts: Mapping[tuple[str, str, str], str]
+) -> go.Heatmap:
+    """One task of the heat map."""
+
+    def words(row: Any) -> str:
+        mark = CHANGES.get(verdicts.get((row.task, row.technique, row.model), ""), "")
+        return "" if pd.isna(row.estimate) else f"{row.estimate:.2f}{mark}"
+
+    rows = panel.assign(
+        share=(panel["estimate"] / best).clip(0, 1).round(3),
+        words=[words(row) for row in panel.itertuples()],
+        interval=[f"[{row.low:.2f}, {row.high:.2f}]" for row in panel.itertuples()],
+    )
+    order = _in_order(rows["technique"])
+    share, text, intervals = (
+        rows.pivot(index="technique", columns="model", values=value).reindex(order, columns=models)
+        for value in ("share", "words", "interval")
+    )
+    text, intervals = text.astype(object).fillna(""), intervals.astype(object).fillna("")
+    return go.Heatmap(
+        z=share, x=["<br>".join(map(escape, _short(NAMES.get(name, name)))) for name in models],
+        y=list(map(escape, share.index)), text=text, customdata=intervals, texttemplate="%{text}",
+        textfont={"size": 12, "color": "#111"}, zmin=0, zmax=1, colorscale=LIGHT_TO_DARK,
+        hovertemplate="%{x}<br>%{y}<br>%{text} %{customdata}<extra></extra>", hoverongaps=False, xgap=1, ygap=1,
+        showscale=False,
     )  # fmt: skip
-    styled(figure, title, "", "", height=140 + 30 * len(order))
-    figure.update_xaxes(side="top", tickangle=0)
-    return figure.update_yaxes(autorange="reversed").update_layout(margin_t=110)
+
+
+def _short(name: str) -> list[str]:
+    """A model's name in lines that fit above a column."""
+    return textwrap.wrap(name, 9, break_long_words=False) or [""]
 
 
 def _in_order(values: pd.Series) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def _place(tasks: pd.Series) -> Callable[[pd.Series], pd.Series]:
-    """A sort key: tasks in the order in which they come first."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(tasks))}
-    return lambda column: column.map(places)
 
 
 def _look(name: str, place: int) -> tuple[str | None, str, str]:

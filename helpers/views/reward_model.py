@@ -94,34 +94,32 @@ def nf4_figure(original: ArrayLike, quantized: ArrayLike, error: float) -> go.Fi
 # --- Training -----------------------------------------------------------------
 
 
-def finding(records: Sequence[Mapping[str, Any]], window: int = 10) -> str:
-    """What a training run came to, in one line: means over its first and last `window` batches."""
+def finding(records: Sequence[Mapping[str, Any]], window: int = 5) -> str:
+    """What a training run came to, in one line: means over its first and last `window` batches, as in a replay."""
     frame = pd.DataFrame(records)[["loss", "accuracy"]]
     first, last = frame.head(window).mean(), frame.tail(window).mean()
-    return (
-        f"Loss {first['loss']:.2f} to {last['loss']:.2f}, accuracy {first['accuracy']:.0%} to {last['accuracy']:.0%}"
-        f" ({len(frame)} steps; guessing: {np.log(2):.2f} and 50%)"
-    )
+    return f"loss {first['loss']:.2f} to {last['loss']:.2f}, accuracy {first['accuracy']:.0%} to {last['accuracy']:.0%}"
 
 
 # --- Accuracy -----------------------------------------------------------------
 
 
-def accuracy_figure(table: pd.DataFrame, best: float, measured: str) -> go.Figure:
-    """Accuracy of each judge against the best possible; the title compares one judge with it.
+def accuracy_figure(table: pd.DataFrame, best: float, measured: str, rival: str) -> go.Figure:
+    """Accuracy of each judge against the best possible; the title compares two judges.
 
     Args:
         table: As from `interval_table`.
         best: The best possible accuracy.
-        measured: The judge of the title.
+        measured: The first judge of the title.
+        rival: The second one.
     """
     figure = go.Figure()
     interval_points(figure, table, "95 % interval")
     _name_rows(figure, table)
     figure.add_vline(x=best, line={"dash": "dash"}, annotation_text=f"best possible {best:.1%}")
     figure.add_vline(x=0.5, line={"dash": "dot", "color": "gray"}, annotation_text="coin")
-    share = table["estimate"][measured] / best
-    title = f"{measured.capitalize()}: {share:.0%} of the best possible accuracy"
+    right = table["estimate"]
+    title = f"{measured.capitalize()}: right on {right[measured]:.1%} of the pairs; {rival}: {right[rival]:.1%}"
     styled(figure, title, "accuracy on the test split", "")
     figure.update_layout(margin={"l": 190}, showlegend=False)
     return figure.update_xaxes(tickformat=".0%", range=[0.45, 1.0])
@@ -175,22 +173,23 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
 def sizes_figure(tables: Mapping[str, pd.DataFrame], best: float) -> go.Figure:
     """Accuracy against the number of labels, a line for each base model.
 
-    The title compares the smallest with the largest one, at the most labels that both have been trained on.
+    The title compares the first with the last one, at the most labels that both have been trained on.
 
     Args:
-        tables: Base model, the smallest first and the largest last -> table with labels, estimate, low, high.
+        tables: Base model -> table with labels, estimate, low, high.
         best: The best possible accuracy.
     """
-    smallest, *_, largest = (table.set_index("labels")["estimate"] for table in tables.values())
-    labels = max(set(smallest.index) & set(largest.index))
-    title = f"{labels:,} labels: {smallest[labels]:.1%} on the smallest base, {largest[labels]:.1%} on the largest"
+    first, *_, last = (table.set_index("labels")["estimate"] for table in tables.values())
+    labels = max(set(first.index) & set(last.index))
+    names = list(tables)
+    title = f"{labels:,} labels: {first[labels]:.1%} ({names[0]}), {last[labels]:.1%} ({names[-1]})"
     return labels_figure(tables, best, title)
 
 
 def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     """In how many pairs the text without an error scores higher, as a table of judges and kinds of error.
 
-    The title names the judge whose lowest share is highest.
+    The title names the judge whose lowest share is the highest.
 
     Args:
         shares: Judge -> kind of error -> share of pairs.
@@ -209,7 +208,7 @@ def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     worst = {judge: min(of, key=lambda kind: of[kind].estimate) for judge, of in shares.items()}
     best = max(judges, key=lambda judge: shares[judge][worst[judge]].estimate)
     lowest = shares[best][worst[best]]
-    title = f"Smallest blind spot: {best}, right on {lowest.estimate:.0%} of the pairs '{worst[best]}'"
+    title = f"{best.capitalize()}: right on {lowest.estimate:.0%} or more of the pairs, whatever the error"
     styled(figure, title, f"the one error; {lowest.n} pairs a cell, with 95 % interval", "", 130 + 48 * len(judges))
     figure.update_layout(margin={"l": 170, "b": 80})
     return figure.update_xaxes(tickangle=0).update_yaxes(autorange="reversed")
@@ -250,7 +249,7 @@ def normalization_figure(raw: Mapping[str, Sequence[float]], normalized: Mapping
                 line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]}, line_color=PALETTE[number],
             )  # fmt: skip
     means = ", ".join(f"{np.mean(values):.1f}" for values in raw.values())
-    title = f"Raw scores have means {means} and any width; normalized ones share one scale"
+    title = f"Raw scores have means of {means}; normalized scores share one scale"
     styled(figure, title, "raw score", "texts")
     return figure.update_xaxes(title_text="normalized score, standard deviations", row=1, col=2)
 
@@ -279,7 +278,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
 
 def post_html(prompt: str) -> str:
     """A prompt as a quoted block of HTML; its text is shown as text."""
-    style = "white-space:pre-wrap;line-height:1.45;border-left:3px solid #88ccee;padding-left:12px;max-width:60em"
+    style = "white-space:pre-wrap;line-height:1.45;border-left:3px solid #2486dc;padding-left:12px;max-width:60em"
     return f'<div style="{style}">{as_html(prompt)}</div>'
 
 

@@ -1,78 +1,83 @@
-"""Figures of lab 00: the map of the three stages, one reference against many answers, and the bandit."""
+"""Lab 00: the first look at two summaries, one reference against many answers, and the bandit."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from IPython.display import HTML, display
 
 from ..formulas.statistics import bootstrap_interval
-from .style import COLORS, HEIGHT, LINE_DASHES, PALETTE, styled
-from .text import as_label
+from .exercises import TEXT, ChoiceView, Panel
+from .style import CONFIG, HEIGHT, MARKS, styled
+from .text import as_html, as_label, text_box
 
-SYMBOLS = ("circle", "square", "diamond", "x")
-
-STAGES = (  # heading, data, training, result
-    ("1  Supervised tuning", "demonstrations:<br>prompt + completion", "imitate, token by token", "SFT model"),
-    (
-        "2  Reward model",
-        "comparisons:<br>prompt + chosen + rejected",
-        "score chosen above rejected",
-        "reward model",
-    ),
-    (
-        "3  Reinforcement learning",
-        "prompts alone",
-        "write, be scored, write better,<br>stay near the SFT model",
-        "PPO policy",
-    ),
-)
+LEFT = 'style="text-align:left;padding:2px 12px 2px 0"'
 
 
-def stages_map() -> go.Figure:
-    """The three stages of RLHF (InstructGPT's figure 2) as boxes: data, training, what comes out of it."""
-    figure = go.Figure()
-    figure.update_xaxes(visible=False, range=[0, 3])
-    figure.update_yaxes(visible=False, range=[0, 4])
-    for column, (heading, data, training, result) in enumerate(STAGES):
-        middle = column + 0.5
-        figure.add_annotation(x=middle, y=3.75, text=f"<b>{heading}</b>", showarrow=False, font_size=15)
-        for y, text, color in ((2.9, data, PALETTE[2]), (1.75, training, "white"), (0.6, result, PALETTE[0])):
-            figure.add_shape(
-                type="rect", x0=middle - 0.36, x1=middle + 0.36, y0=y - 0.36, y1=y + 0.36, fillcolor=color,
-                opacity=0.55, line={"color": "#444"}, layer="below",
-            )  # fmt: skip
-            figure.add_annotation(x=middle, y=y, text=text, showarrow=False)
-        _arrow(figure, (middle, 2.54), (middle, 2.11))
-        _arrow(figure, (middle, 1.39), (middle, 0.96))
-    _arrow(figure, (0.86, 0.6), (1.14, 2.6), "writes the pairs")
-    _arrow(figure, (1.86, 0.6), (2.14, 1.5), "scores")
-    styled(figure, "Each stage needs less from people: an answer, a choice, then only a question", "", "", 380)
-    return figure.update_layout(margin={"l": 10, "r": 10, "t": 60, "b": 10}, plot_bgcolor="white")
+class FirstLook:
+    """A post and two summaries without their writers; an answer shows who wrote which, and what each is worth.
 
+    Display it: the texts are HTML, so that a stored notebook shows them too, and the question is a widget below.
 
-def _arrow(figure: go.Figure, start: tuple[float, float], end: tuple[float, float], text: str = "") -> None:
-    figure.add_annotation(
-        x=end[0], y=end[1], ax=start[0], ay=start[1], xref="x", yref="y", axref="x", ayref="y", text="",
-        showarrow=True, arrowhead=2, arrowwidth=1.5, arrowcolor="#444",
-    )  # fmt: skip
-    if text:
-        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-        figure.add_annotation(
-            x=middle[0], y=middle[1], text=text, showarrow=False, bgcolor="white", font_size=11, textangle=-90
+    Args:
+        prompt: The post.
+        texts: Writer -> summary, two of them; lots, the same each time, decide which is A and which is B.
+        rewards: Measure -> writer -> number, the more the better.
+    """
+
+    def __init__(self, prompt: str, texts: Mapping[str, str], rewards: Mapping[str, Mapping[str, float]]) -> None:
+        self.rewards = rewards
+        self.writers = dict(zip("AB", random.Random(prompt).sample(list(texts), 2), strict=True))
+        boxes = "".join(text_box(side, texts[writer]) for side, writer in self.writers.items())
+        self.texts = HTML(
+            f'<div style="max-width:60em; line-height:1.45"><div style="white-space:pre-wrap">{as_html(prompt)}</div>'
+            f'<div style="display:flex; gap:1em; margin:0.6em 0">{boxes}</div></div>'
         )
+        self._revealed = widgets.HTML()
+        answers = [("A", self._says("A")), ("B", self._says("B")), ("Show me who wrote them", "You did not choose.")]
+        self.question = ChoiceView(
+            "Which one is the better TL;DR? Choose, and see who wrote it.", answers, on_choose=self._show
+        )
+        self.widget = Panel(
+            [self.question.widget, self._revealed], "Which one is better? Not answered yet: run this cell."
+        )
+
+    def _ipython_display_(self) -> None:
+        display(self.texts, self.widget)
+
+    def _says(self, side: str) -> str:
+        """What to answer to somebody who chose that side: the writer, and which reward would have chosen it too."""
+        chosen, other = self.writers[side], self.writers["BA"["AB".index(side)]]
+        said = [f"You chose {side}, written by the {chosen}."]
+        for measure, of in self.rewards.items():
+            if of[chosen] != of[other]:
+                agrees = "agrees with you" if of[chosen] > of[other] else "prefers the other one"
+                said.append(f"The {measure} {agrees}.")
+        return " ".join(said)
+
+    def _show(self, _: str) -> None:
+        head = "".join(f"<th {LEFT}>{as_html(name)}</th>" for name in ("", "written by the", *self.rewards))
+        rows = "".join(
+            f"<tr><th {LEFT}>{side}</th><td {LEFT}>{as_html(writer)}</td>"
+            + "".join(f"<td {LEFT}>{of[writer]:.2f}</td>" for of in self.rewards.values())
+            + "</tr>"
+            for side, writer in self.writers.items()
+        )
+        self._revealed.value = f'<table style="{TEXT}">{head}{rows}</table>'
 
 
 def loss_curves(frame: pd.DataFrame, title: str) -> go.Figure:
     """Supervised loss of several texts while a model learns one of them; columns of `frame`: step, then one a text."""
     figure = go.Figure()
     for i, name in enumerate(column for column in frame.columns if column != "step"):
+        color, dash, symbol = MARKS[i % len(MARKS)]
         figure.add_scatter(
             x=frame["step"], y=frame[name], name=as_label(name), mode="lines+markers",
-            line={"dash": LINE_DASHES[i % 4], "color": PALETTE[(0, 3, 1, 2)[i % 4]], "width": 2.5},
-            marker={"symbol": SYMBOLS[i % 4], "size": 6},
+            line={"dash": dash, "color": color, "width": 2.5}, marker={"symbol": symbol, "size": 6},
         )  # fmt: skip
     return styled(figure, title, "gradient step on the reference", "loss (nats a token)")
 
@@ -99,16 +104,15 @@ def bandit_curves(curves: dict[str, pd.DataFrame], title: str) -> go.Figure:
         title: The finding.
     """
     figure = go.Figure()
-    colors = (COLORS["sft"], COLORS["ppo"], PALETTE[3], PALETTE[2])
     for i, (name, curve) in enumerate(curves.items()):
+        color, dash, symbol = MARKS[i % len(MARKS)]
         figure.add_scatter(
             x=[*curve["step"], *curve["step"][::-1]], y=[*curve["high"], *curve["low"][::-1]], fill="toself",
-            fillcolor=colors[i % 4], opacity=0.3, line={"width": 0}, hoverinfo="skip", showlegend=False,
+            fillcolor=color, opacity=0.2, line={"width": 0}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         figure.add_scatter(
             x=curve["step"], y=curve["estimate"], name=as_label(name), mode="lines+markers",
-            line={"dash": LINE_DASHES[i % 4], "color": colors[i % 4], "width": 2.5},
-            marker={"symbol": SYMBOLS[i % 4], "size": 7},
+            line={"dash": dash, "color": color, "width": 2.5}, marker={"symbol": symbol, "size": 7},
         )  # fmt: skip
     styled(figure, title, "step (one pull)", "probability of the best arm")
     return figure.update_yaxes(range=[0, 1.02])
@@ -136,6 +140,7 @@ def learning_rate_explorer(
         return bandit_curves({"REINFORCE": new}, title)
 
     figure = go.FigureWidget(draw(start))
+    figure._config = figure._config | CONFIG
     figure.update_layout(showlegend=False, height=HEIGHT)
     for number, trace in enumerate(figure.data):
         trace.uid = f"bandit-{number}"  # a random one would differ in every run

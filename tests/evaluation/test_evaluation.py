@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.evaluation.baselines import length_baseline, length_margins
+from helpers.evaluation.baselines import length_baseline, length_margins, overlap_baseline, overlap_margins, word_f1
 from helpers.evaluation.policies import (
     Judged,
     compare_models,
@@ -154,6 +154,21 @@ def test_the_length_baseline_learns_its_direction_from_the_training_pairs():
     ties = [pair(" one two", " two one", i) for i in range(8)]
     assert length_baseline(longer, ties).estimate == 0.5
     assert length_margins(longer, longer).tolist() == [3] * 8 and length_margins(shorter, longer).tolist() == [-3] * 8
+
+
+def test_word_f1_by_hand():
+    assert word_f1(" My cat's on $5.", "my CAT'S on the bed") == pytest.approx(2 * 3 / (4 + 5))
+    assert word_f1("a a a b", "b a") == 1 and word_f1("a", "b") == 0  # each word counts once
+    assert word_f1("", "") == 1 and word_f1("", "a") == 0
+
+
+def test_the_overlap_baseline_compares_with_the_post_and_nothing_else():
+    """Words of title, subreddit and the prompt's frame do not count."""
+    prompt = "SUBREDDIT: r/Pets\n\nTITLE: Worried\n\nPOST: my cat will not eat\n\nTL;DR:"
+    near, far = " my cat will not eat", " worried tl dr pets"
+    pairs = [pair(near, far, prompt=prompt), pair(far, near, prompt=prompt)]
+    assert overlap_margins(pairs).tolist() == [1, -1] and overlap_baseline(pairs).estimate == 0.5
+    assert overlap_baseline([pair(near, " eat will not cat my", prompt=prompt)]).estimate == 0.5  # a tie is half right
 
 
 def test_two_judges_are_compared_on_the_same_pairs():

@@ -128,7 +128,7 @@ def test_teachers_label_the_same_pairs_each_in_its_way(results, whole):
     by_length = longer_judge(*zip(*((p.prompt, p.chosen, p.rejected) for p in pairs), strict=True))
     np.testing.assert_array_equal(results.verdicts["longer", 0], by_length)
     assert set(results.verdicts["random errors", 0]) <= {0.0, 1.0}
-    assert len(results.reward_models["AI", 0].margins) == 20
+    assert len(results.reward_models["draft overlap", 0].margins) == 20
 
 
 def test_the_second_round_adds_labels_on_new_texts(results, whole):
@@ -157,7 +157,7 @@ def test_curves_and_tables(results, pool):
     assert len(ways) == 4 and ways.loc["DPO, beta 0.1", ["samples", "reward model, s"]].tolist() == [0, 0]
     assert ways.loc["PPO, beta 0.05", "samples"] == 8 and ways.loc["PPO, beta 0.05", "reward model, s"] > 0
     teachers = teachers_table(results, pool, 0.05)
-    assert teachers.index.tolist() == ["people", "AI", "longer", "random errors"]
+    assert teachers.index.tolist() == ["people", "draft overlap", "longer", "random errors"]
     assert teachers.loc["people", "agreement"] == 1 and teachers.loc["longer", "agreement"] < 1
     assert difference(ppo, ppo).estimate == 0
     rows = texts(results, pool, "DPO", 0.1)
@@ -196,3 +196,11 @@ def test_broken_results_are_named(results):
     (own_folder("tiny", DirectAlignment.NAME) / "policies.jsonl").write_text('{"method": "PPO"}\n', "utf-8")
     with pytest.raises(LabError, match="is no result of this experiment"):
         load_results("tiny")
+
+
+def test_the_draft_overlap_is_found_under_its_older_name_too():
+    """The shipped files call that teacher AI."""
+    shipped = load_results("tiny")
+    key = ("draft overlap", 0)
+    assert key in shipped.verdicts and key in shipped.reward_models
+    assert len(shipped.runs("PPO", 0.05, "draft overlap")) == 3

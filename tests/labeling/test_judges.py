@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from helpers import evaluation
 from helpers.files import LabError
-from helpers.labeling.judges import chat_judge, longer_judge, reading_judge, relabel, score_judge
+from helpers.labeling.judges import (
+    chat_judge,
+    draft_overlap_judge,
+    longer_judge,
+    post_overlap_judge,
+    relabel,
+    score_judge,
+)
 from helpers.models.profiles import get_profile
 from helpers.models.shared_base import SharedBase
 from helpers.preferences import load_preferences
@@ -44,17 +52,24 @@ def test_an_answer_that_is_none_is_refused():
 
 
 @pytest.fixture(scope="module")
-def reader():
-    return reading_judge(SharedBase.load(get_profile("tiny")))
+def by_draft():
+    return draft_overlap_judge(SharedBase.load(get_profile("tiny")))
 
 
-def test_the_reading_judge_prefers_a_tldr_of_this_post(reader):
+def test_overlap_with_a_draft_prefers_a_tldr_of_this_post(by_draft):
     """Held against texts of other posts, which no label is needed to tell apart."""
     prompts, own, _ = columns(PAIRS)
-    sure = reader(prompts, own, own[1:] + own[:1])
+    sure = by_draft(prompts, own, own[1:] + own[:1])
     assert sure.mean() > 0.9
-    np.testing.assert_allclose(reader(prompts, own[1:] + own[:1], own), 1 - sure)
-    assert (reader(prompts, own, own) == 0.5).all()
+    np.testing.assert_allclose(by_draft(prompts, own[1:] + own[:1], own), 1 - sure)
+    assert (by_draft(prompts, own, own) == 0.5).all()
+
+
+def test_overlap_with_the_post_is_the_baseline_as_a_judge():
+    prompts, a, b = columns(PAIRS)
+    sure = post_overlap_judge(prompts, a, b)
+    np.testing.assert_array_equal(sure, evaluation.right(evaluation.overlap_margins(PAIRS)))
+    np.testing.assert_array_equal(post_overlap_judge(prompts, b, a), 1 - sure)
 
 
 def test_the_judge_by_length_counts_words():

@@ -122,7 +122,7 @@ def test_no_pair_at_all_is_an_error_that_says_why(path):
 
 def test_strict_reading_stops_at_the_first_broken_record(path):
     write(path, ARENA, ARENA | {"winner": "tie"}, ARENA | {"winner": "?"})
-    with pytest.raises(LabError, match=re.escape(f'{path}:3: "winner" does not say which of the two is better; mend')):
+    with pytest.raises(LabError, match=re.escape(f'{path}:3: "winner" does not say which of the two is better')):
         load_preferences(path, strict=True)
 
 

@@ -218,7 +218,7 @@ def test_lines_and_files_are_bounded(tmp_path, monkeypatch):
         path = write(tmp_path / name, long)
         assert message(path).startswith(f"{path}: a JSON file is read whole and may have")
     path = write(tmp_path / "a.parquet.gz", long)
-    assert message(path).startswith(f"{path}: it unfolds to more than")
+    assert message(path).startswith(f"{path}: unpacked it has more than")
 
 
 def test_a_gzip_bomb_is_stopped_at_the_bound(tmp_path):

@@ -143,7 +143,7 @@ def test_only_the_first_answer_counts():
         ({"kind": "contains_any", "words": []}, "'contains_any', at \"words\""),
         ({"kind": "contains_any", "words": "box"}, "'contains_any', at \"words\""),
         ({"kind": "contains_any", "words": ["box", " "]}, "'contains_any', at \"words\""),
-        ({"kind": "regex", "pattern": "(a"}, "no regular expression"),
+        ({"kind": "regex", "pattern": "(a"}, "not a regular expression"),
         ({"kind": "all_of", "rules": [{"kind": "lower_case"}, {"kind": "regex"}]}, "'regex', at \"pattern\""),
         ({"kind": "all_of", "rules": ["lower_case"]}, "no rule 'lower_case'"),
     ],

@@ -99,7 +99,7 @@ BROKEN = [
     (lambda folder: (folder / "adapter_model.safetensors").unlink(), "adapter_model.safetensors missing"),
     (lambda folder: (folder / "adapter_config.json").write_text("{"), "adapter_config.json: invalid JSON"),
     (lambda folder: (folder / "adapter_config.json").write_text("[]"), "must be one JSON object"),
-    (lambda folder: os.truncate(folder / "adapter_model.safetensors", 60), "not safetensors, or cut"),
+    (lambda folder: os.truncate(folder / "adapter_model.safetensors", 60), "not safetensors, or is cut off"),
     (
         lambda folder: (folder / "adapter_model.safetensors").write_text("version https://git-lfs"),
         "not safetensors",

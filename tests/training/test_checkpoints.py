@@ -406,5 +406,5 @@ def test_what_decides_a_run_of_sft_is_in_its_fingerprint(profile, tmp_path, caps
 
 def test_a_place_that_cannot_be_written_is_one_error(profile, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(LabError, match="file where a folder must go"):
+    with pytest.raises(LabError, match="is a file, and a folder must be there"):
         list(train_sft(profile, pairs(8), steps=1, checkpoint=Checkpoint(tmp_path / "file", every=1)))

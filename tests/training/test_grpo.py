@@ -58,7 +58,7 @@ def test_trl_reads_prompts_as_we_do(shared):
 
 
 def test_what_is_refused(shared):
-    with pytest.raises(LabError, match="groups of 3 completions do not divide 8"):
+    with pytest.raises(LabError, match="8 rollouts an update cannot be divided into groups of 3"):
         next(train_rloo(shared, PROMPTS, length, CONFIG, group_size=3))
     with pytest.raises(LabError, match="prompt set is empty"):
         next(train_grpo(shared, [], length, CONFIG))
