@@ -29,6 +29,10 @@ def _answers(rng: np.random.Generator) -> list[Arguments]:
         {"answers": ["rent", "new car", "newcar", "new car", "rent", "new boss", "rent", "newcar", "old car"]},
         {"answers": ["old car", "new car", "new boss", "old car", "new rent"]},  # first words, first letters
         {"answers": ["new rent", "old car", "new rent", "big car", "my car"]},  # last words
+        # Ties of eight, in which the order of a set is hardly the alphabet's or the answers' own.
+        {"answers": ["rent", "car", "seed", "boss", "knee", "loan", "dog", "exam"]},
+        {"answers": ["loan", "exam", "dog", "garden", "car", "vet", "rent", "knee"]},
+        {"answers": ["job", "roof", "cat", "bread", "river", "exam", "vet", "dog"]},
         {"answers": ["seed", "rent", "rent", "seed", "knee"]},  # the second one is first to have two
         {"answers": ["rent", "boss", "vet", "seed", "exam", "car"]},
         {"answers": ["car", "exam", "seed", "vet", "boss", "rent"]},
