@@ -23,9 +23,6 @@ ALIASES = {
 }
 """Former name -> name now."""
 
-RETIRED = frozenset({"adapters_off", "gold_at_high_temperature", "groups_after_eight", "one_digit"})
-"""Questions that are asked no more. Answers to them stay in the student's file and count for nothing."""
-
 
 def current_name(name: str) -> str:
     """The name that an exercise or question has now, given that name or a former one; other names stay."""

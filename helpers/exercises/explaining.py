@@ -32,9 +32,9 @@ def values_agree(exercise: Exercise, a: Outcome, b: Outcome) -> bool:
     """Whether two calls gave the same value, or the same kind of error."""
     if a.failure is not None or b.failure is not None:
         return a.failure is not None and b.failure is not None and a.failure.kind == b.failure.kind
-    if exercise.same is None or close(a.value, b.value):
-        return close(a.value, b.value)
-    if is_finite(b.value) and not is_finite(a.value):
+    if close(a.value, b.value):
+        return True
+    if exercise.same is None or is_finite(b.value) and not is_finite(a.value):
         return False
     try:
         return bool(exercise.same(a.value, b.value))

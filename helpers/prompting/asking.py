@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from ..simulation import corpus
-from ..simulation.posts import body as body
+from ..simulation.posts import body
 from ..simulation.wording import ESSENTIAL, draw_fact, topics
 
 STEP_1 = "Step 1, the goal:"

@@ -20,6 +20,7 @@ from typing import Any
 from ..models.language_models import LanguageModel
 from ..models.prompt_formats import Ask
 from ..simulation import tasks
+from ..simulation.posts import body
 from . import asking
 from .grid import Item, Technique
 from .items import NUMBER, first_line, last_number, simple
@@ -125,7 +126,7 @@ BOTH = prompt_technique(
 def in_steps(item: Item, seed: int, k: int = 0) -> Ask:
     """The item, asked for its steps before the answer; worked examples show steps, too."""
     if item.task == "tldr":
-        return Ask(f"POST: {asking.body(item.target)}\n\n", asking.STEP_1)
+        return Ask(f"POST: {body(item.target)}\n\n", asking.STEP_1)
     examples = tuple((query, tasks.running_sum(amounts(query))) for query, _ in shown(item, k, seed))
     instruction = tasks.STEPS.instructions[tasks.TOTAL.instructions.index(item.ask.instruction)]
     return replace(item.ask, cue=tasks.STEPS.cue, instruction=instruction if not k else "", examples=examples)
@@ -174,7 +175,7 @@ def _put_together(model: LanguageModel, items: Sequence[Item], seed: int) -> lis
     for task in (tasks.GOAL, tasks.PROBLEM, tasks.QUESTION):
         asks = [
             Ask(
-                f"NOTES: {asking.body(item.target)}\n\n",
+                f"NOTES: {body(item.target)}\n\n",
                 task.cue,
                 task.instructions[0] if item.ask.instruction else "",
             )

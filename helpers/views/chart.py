@@ -11,12 +11,7 @@ import traitlets
 from plotly.offline import get_plotlyjs
 
 from .state_view import STATE_VIEW, StateView
-from .style import CONFIG, described, styled, title_of
-
-
-def framed(figure: go.Figure, title: str, x: str, y: str, height: int) -> go.Figure:
-    """Style a figure as `styled` does, for a `Chart`."""
-    return styled(figure, title, x, y, height)
+from .style import CONFIG, described, title_of
 
 
 class _Plotly(anywidget.AnyWidget):
@@ -49,7 +44,7 @@ class Chart(StateView):
     hears of a click on a point: [trace, point].
 
     Args:
-        figure: One that was `framed`.
+        figure: One that was `styled`.
     """
 
     _esm = (
@@ -99,7 +94,7 @@ class Chart(StateView):
         super().__init__(**_state(figure))
 
     def show(self, figure: go.Figure) -> None:
-        """Replace the figure, which is one that was `framed`."""
+        """Replace the figure, which is one that was `styled`."""
         self.update(**_state(figure))
 
     def refill(self, data: Sequence[tuple[Iterable[Any], Iterable[Any]]], title: str) -> None:

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from ..formulas import objectives
 from .card import Card
-from .chart import Chart, framed
+from .chart import Chart
 from .run_curves import series
-from .style import BLUE, GRAY, INK, error_bars, padded_range
+from .style import BLUE, GRAY, INK, error_bars, padded_range, styled
 from .text import as_label
 
 # Options of a control: its label is as long as it needs.
@@ -29,7 +29,7 @@ def explorer(name: str, draw: Callable[..., go.Figure], **knobs: widgets.Widget)
 
     Args:
         name: The card's name, for screen readers.
-        draw: Makes the figure, `framed`, from the values of the knobs, which are its keyword arguments. The title says
+        draw: Makes the figure, `styled`, from the values of the knobs, which are its keyword arguments. The title says
             what is seen at these values.
         **knobs: The controls, from the top; each has a `value`.
     """
@@ -78,7 +78,7 @@ def labels_figure(tables: Mapping[str, pd.DataFrame], best: float, title: str) -
             error_y=error_bars(rows, digits=4),
         )  # fmt: skip
     figure.add_hline(y=best, line={"dash": "dash", "color": GRAY}, annotation_text="best possible")
-    framed(figure, title, "labels", "accuracy on held-out pairs", 400)
+    styled(figure, title, "labels", "accuracy on held-out pairs", 400)
     ticks = sorted({int(n) for rows in tables.values() for n in rows["labels"]})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{n:,}" for n in ticks])
     return figure.update_yaxes(range=[0.45, 0.9], tickformat=".0%")
@@ -138,7 +138,7 @@ def clip_figure(clip: float, advantage: float, ratio: float) -> go.Figure:
     title = (
         f"A = {advantage:+.1f}, clip = {clip:.2f}: at a ratio of {ratio:.2f} the token is worth {worth:+.2f}; {effect}"
     )
-    framed(figure, title, "ratio policy / old policy", "objective of one token", 400)
+    styled(figure, title, "ratio policy / old policy", "objective of one token", 400)
     return figure.update_xaxes(range=[0.15, 1.85]).update_yaxes(range=[-2.9, 2.9])
 
 
@@ -211,7 +211,7 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
     )
     if not gold.empty:
         title += f"; gold {gold['mean'].iloc[0]:+.2f} to {gold['mean'].iloc[-1]:+.2f}"
-    framed(figure, title, "update", "reward, mean of 5", 420)
+    styled(figure, title, "update", "reward, mean of 5", 420)
     golds = [series(records, "gold")["mean"] for records in recordings.values()]
     kls, rewards = (pd.concat([run[name] for run in paths.values()]) for name in ("kl", "reward"))
     return figure.update_layout(
@@ -304,7 +304,7 @@ def nf4_figure(
         f"Blocks of {block_size}: NF4 is {nf4:.1%} off, an even grid {even:.1%}; "
         f"the scales cost {32 / block_size:.2g} bits a weight"
     )
-    framed(figure, title, "weight / largest of its block", "share of the weights", 400)
+    styled(figure, title, "weight / largest of its block", "share of the weights", 400)
     return figure.update_layout(
         xaxis={"domain": [0, 0.54], "range": [-1.05, 1.05]},
         yaxis={

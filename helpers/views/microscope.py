@@ -18,9 +18,9 @@ from plotly.colors import sample_colorscale
 
 from ..files import LabError
 from .card import Card
-from .chart import Chart, framed
+from .chart import Chart
 from .state_view import STATE_VIEW, StateView
-from .style import GRAY, INK, luminance
+from .style import GRAY, INK, luminance, styled
 from .text import number, visible
 
 QUANTITIES = {  # column: (name, what it says)
@@ -177,7 +177,7 @@ def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chose
             hovertemplate="%{y:.3f}",
         )  # fmt: skip
 
-    framed(figure, title or finding(frame), "", "", height=780)
+    styled(figure, title or finding(frame), "", "", height=780)
     gap = 0.028
     height = (1 - gap * (len(ROWS) - 1)) / len(ROWS)
     for row, name in enumerate(ROWS):

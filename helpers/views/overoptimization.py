@@ -12,7 +12,7 @@ from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from .card import Card
-from .chart import Chart, framed
+from .chart import Chart
 from .explorers import LABELED
 from .run_view import SHORT, Samples
 from .style import GRAY, INK, PALETTE, error_bars, styled
@@ -146,7 +146,7 @@ class PointReader:
         return curves[chosen & (curves["measure"] == measure)].iloc[0]
 
     def _figure(self) -> go.Figure:
-        figure = _axes(framed(_panels(self.curves), self.headline, "", "", 430))
+        figure = _axes(styled(_panels(self.curves), self.headline, "", "", 430))
         for column, measure in enumerate(MEASURES, start=1):
             row = self._row(measure)
             ring = {"symbol": "circle-open", "size": 18, "color": "#000", "line": {"width": 2.5}}

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from .chart import framed
 from .ppo import PANELS as PPO_PANELS
-from .style import GRAY, INK
+from .style import GRAY, INK, styled
 from .text import as_label
 
 PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
@@ -95,7 +94,7 @@ def curves(
         if guides and measure in guides:
             ends = {"x0": 0, "x1": 1, "y0": round(guides[measure], 4), "y1": round(guides[measure], 4)}
             shapes.append({"type": "line", "xref": f"x{n} domain", "yref": f"y{n}", "line": dotted} | ends)
-    figure = framed(go.Figure(traces), title, "", "", height=140 + (200 if columns < 3 else 150) * rows)
+    figure = styled(go.Figure(traces), title, "", "", height=140 + (200 if columns < 3 else 150) * rows)
     bottom = {f"xaxis{n + 1 if n else ''}": {"title": {"text": as_label(unit)}} for n in range(len(panels))[-columns:]}
     return figure.update_layout(layout).update_layout(bottom, shapes=shapes)
 

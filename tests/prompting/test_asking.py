@@ -5,7 +5,6 @@ import random
 import pytest
 
 from helpers.prompting.asking import (
-    body,
     conclusion,
     diversity,
     few_shot_prompt,
@@ -16,7 +15,7 @@ from helpers.prompting.asking import (
     step_by_step,
 )
 from helpers.simulation import corpus
-from helpers.simulation.posts import draw_posts
+from helpers.simulation.posts import body, draw_posts
 from helpers.simulation.wording import topics
 
 

@@ -296,9 +296,9 @@ def many(figure: Callable[[Texts], go.Figure], size: int) -> Callable[[Texts], I
     return lambda texts: map(figure, groups(texts, size))
 
 
-def framed(texts: Texts) -> Iterator[widgets.Widget]:
+def charted(texts: Texts) -> Iterator[widgets.Widget]:
     for some in groups(texts, 10):
-        yield chart.Chart(chart.framed(go.Figure(go.Scatter(x=[1], y=[1])), " ".join(some), some[0], some[-1], 300))
+        yield chart.Chart(style.styled(go.Figure(go.Scatter(x=[1], y=[1])), " ".join(some), some[0], some[-1], 300))
 
 
 def scored(texts: Texts) -> widgets.Widget:
@@ -338,8 +338,7 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
         8,
     ),
     "card.Card": lambda t: card.Card(joined(t), [widgets.Label("x")], lambda: joined(t), lambda: None),
-    "chart.Chart": framed,
-    "chart.framed": framed,
+    "chart.Chart": charted,
     "diagnostics.judges_figure": of_diagnostics(diagnostics.judges_figure),
     "diagnostics.overview": of_diagnostics(diagnostics.overview),
     "diagnostics.report_html": of_diagnostics(lambda found: HTML(diagnostics.report_html(found))),
@@ -354,7 +353,7 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
     "exercises.ProgressView": lambda t: exercises.ProgressView(joined(t), [(text,) * 4 for text in t]).widget,
     "explorers.explorer": lambda t: explorers.explorer(
         joined(t),
-        lambda knob: chart.framed(go.Figure(), joined(t), "", "", 300),
+        lambda knob: style.styled(go.Figure(), joined(t), "", "", 300),
         knob=explorers.slider(joined(t), 0, 0, 1, 1),
     ),
     "explorers.labels_figure": packed(

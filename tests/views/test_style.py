@@ -7,7 +7,7 @@ import plotly.io as pio
 import pytest
 
 from helpers.views import style
-from helpers.views.chart import Chart, as_json, framed
+from helpers.views.chart import Chart, as_json
 
 PAPER, DARK_PAGE = "#ffffff", "#111111"  # of JupyterLab's dark theme
 
@@ -48,7 +48,7 @@ def test_no_figure_offers_to_upload_itself():
     shown = renderer.to_mimebundle(figure().to_dict())["application/vnd.plotly.v1+json"]
     assert shown["config"]["showSendToCloud"] is False
     assert as_json(figure())["config"]["showSendToCloud"] is False
-    chart = Chart(framed(figure(), "The finding", "", "", 300)).state["figure"]
+    chart = Chart(style.styled(figure(), "The finding", "", "", 300)).state["figure"]
     assert chart["config"]["showSendToCloud"] is False and chart["config"]["modeBarButtons"] == [["toImage"]]
 
 
