@@ -15,7 +15,7 @@ from .card import Card
 from .chart import Chart
 from .explorers import LABELED
 from .run_view import SHORT, Samples
-from .style import GRAY, INK, PALETTE, error_bars, styled
+from .style import GRAY, INK, MARKS, PALETTE, error_bars, styled
 from .text import as_label, number
 
 DISTANCE = "d = sqrt(KL), KL in nats"
@@ -209,7 +209,7 @@ def selection_figure(table: pd.DataFrame, title: str) -> go.Figure:
         title: The finding.
     """
     figure = go.Figure()
-    for (name, rows), ink, dash, symbol in zip(table.groupby("error", sort=False), INK, DASH, SYMBOLS, strict=False):
+    for (name, rows), (ink, dash, symbol) in zip(table.groupby("error", sort=False), MARKS, strict=False):
         figure.add_scatter(
             x=rows["n"].tolist(), y=rows["estimate"].round(3), error_y=error_bars(rows), name=as_label(str(name)),
             mode="lines+markers", line={"color": ink, "dash": dash, "width": 2},

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from ..formulas.statistics import Interval
 from .explorers import labels_figure
-from .style import PALETTE, error_bars, styled
+from .style import BLUE, PALETTE, error_bars, styled
 from .text import as_html, as_label
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
@@ -278,7 +278,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
 
 def post_html(prompt: str) -> str:
     """A prompt as a quoted block of HTML; its text is shown as text."""
-    style = "white-space:pre-wrap;line-height:1.45;border-left:3px solid #2486dc;padding-left:12px;max-width:60em"
+    style = f"white-space:pre-wrap;line-height:1.45;border-left:3px solid {BLUE};padding-left:12px;max-width:60em"
     return f'<div style="{style}">{as_html(prompt)}</div>'
 
 

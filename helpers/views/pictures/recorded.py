@@ -6,7 +6,6 @@ It moves by CSS alone, once and for five seconds; for readers who ask for less m
 from __future__ import annotations
 
 import difflib
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -98,8 +97,7 @@ class Panel:
 
 def shipped_records() -> list[dict[str, Any]]:
     """The records of the shipped run; never the reader's own, which `load_recording` would prefer."""
-    lines = (files.data() / "recordings" / "ppo" / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return [record for _, record in files.read_jsonl(files.data() / "recordings" / "ppo" / "records.jsonl")]
 
 
 def run(records: Sequence[Mapping[str, Any]] | None = None) -> Picture:
