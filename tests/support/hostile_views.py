@@ -59,6 +59,9 @@ from helpers.views.text import as_label, text_box
 Texts = Sequence[str]
 BOUNDS = {"estimate": 0.5, "low": 0.4, "high": 0.6}
 
+# Pixels. plotly draws nothing where a legend of texts as long as these leaves no place for the axes.
+TALL = 6000
+
 # What shows no text of anybody's: pure functions on numbers, figures of formulas, and what only other views use.
 TEXTLESS = {
     "chart.as_json", "diagnostics.troubles", "direct_alignment.mixing_figure",
@@ -529,4 +532,8 @@ VIEWS: dict[str, Callable[[Texts], Any]] = {
 def made(name: str, texts: Texts) -> list[Any]:
     """What a view makes of the texts: figures, HTML, widgets, tables."""
     shown = VIEWS[name](texts)
-    return list(shown) if isinstance(shown, (list, map, Iterator)) else [shown]
+    things = list(shown) if isinstance(shown, (list, map, Iterator)) else [shown]
+    for thing in things:
+        if isinstance(thing, go.Figure):
+            thing.update_layout(height=TALL)
+    return things
