@@ -8,7 +8,6 @@ import platform
 import re
 import shutil
 import tempfile
-import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -62,7 +61,6 @@ def check(profile: str | Profile | None = None) -> list[Check]:
 
 
 def _examine(profile: Profile) -> Iterator[Check]:
-    """Each check as it is made; what needs torch takes some seconds."""
     needs = ON_GPU if profile.needs_gpu else ON_CPU
     yield _python()
     yield from _packages()
@@ -78,38 +76,6 @@ def _examine(profile: Profile) -> Iterator[Check]:
     yield _model(profile)
     yield _data()
     yield _runs()
-
-
-def welcome(profile: str | Profile | None = None) -> list[Check]:
-    """The first thing a student runs: the checks, printed as they are made, and at the end whether all is well.
-
-    What is in order prints its name alone, so that this prints the same on every machine where all is well.
-
-    Returns:
-        The checks, as `check` does.
-
-    Raises:
-        LabError: the profile is unknown.
-    """
-    chosen = profile if isinstance(profile, Profile) else get_profile(profile)
-    start, checks = time.monotonic(), []
-    print("Checking this machine, which takes about ten seconds the first time ...", flush=True)
-    for made in _examine(chosen):
-        checks.append(made)
-        if made.status == "ok":
-            print(f"ok: {made.name}", flush=True)
-        else:
-            print(f"{made.status}: {made.name}: {made.detail}" + f"\n    {made.advice}" * bool(made.advice), flush=True)
-    took = f"took {time.monotonic() - start:.1f} s"
-    worst = {made.status for made in checks}
-    if "problem" in worst:
-        print(f"Not ready for the profile {chosen.name}: solve each problem named above, restart the kernel, and run")
-        print(f"this cell again ({took}). If that does not help: {BEGIN_AGAIN}.")
-    elif "warning" in worst:
-        print(f"Ready for the profile {chosen.name}, with the warnings above ({took}).")
-    else:
-        print(f"All is well: this machine is ready for the profile {chosen.name} ({took}).")
-    return checks
 
 
 def to_frame(checks: list[Check]) -> pd.DataFrame:

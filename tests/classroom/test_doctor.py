@@ -11,7 +11,6 @@ import torch
 
 from helpers.classroom import doctor
 from helpers.classroom.doctor import Check, check, report, to_frame
-from helpers.classroom.notebooks import sanitize
 from helpers.files import LabError
 from helpers.models.profiles import PROFILES
 
@@ -167,36 +166,6 @@ def test_torch_that_cannot_be_loaded_is_a_problem_and_the_rest_is_still_looked_a
     found = by_name(check())
     assert found["torch"].status == "problem" and "make setup" in found["torch"].advice
     assert list(found) == [*NAMES[:5], "torch", *NAMES[7:]]
-
-
-def test_the_welcome_says_at_once_that_it_works_and_at_the_end_that_all_is_well(monkeypatch, capsys):
-    def examine(profile):
-        assert "Checking this machine" in capsys.readouterr().out  # before anything slow
-        yield from [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
-
-    monkeypatch.setattr(doctor, "_examine", examine)
-    assert doctor.welcome() == [Check("Python", "ok", "3.11.7 on Linux"), Check("memory", "ok", "8.1 GB free")]
-    printed = sanitize(capsys.readouterr().out).splitlines()
-    assert printed == [
-        "ok: Python", "ok: memory", "All is well: this machine is ready for the profile tiny (took ... s).",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("status", ["warning", "problem"])
-def test_the_welcome_says_what_is_wrong_and_what_to_do(status, monkeypatch, capsys):
-    checks = [Check("Python", "ok", "3.11.7"), Check("memory", status, "1 GB free", "close other programs")]
-    monkeypatch.setattr(doctor, "_examine", lambda profile: iter(checks))
-    assert doctor.welcome("tiny") == checks
-    printed = capsys.readouterr().out
-    assert f"{status}: memory: 1 GB free\n    close other programs\n" in printed
-    assert "All is well" not in printed
-    assert ("Ready" in printed) == (status == "warning") and ("make clean" in printed) == (status == "problem")
-
-
-def test_the_welcome_and_the_check_are_of_the_same_subjects(capsys):
-    assert [c.name for c in doctor.welcome()] == [c.name for c in check()]
-    with pytest.raises(LabError, match="tinny"):
-        doctor.welcome("tinny")
 
 
 def test_table_and_report():
