@@ -85,7 +85,7 @@ ANNOTATORS: dict[str, Annotator] = {
         ),
         Annotator(
             "dan",
-            "Careless: flips a coin for three pairs in ten, and skips more than others.",
+            "Careless: flips a coin for three pairs in ten, and skips more often.",
             careless=0.3,
             skip_rate=0.05,
         ),

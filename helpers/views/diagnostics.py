@@ -99,7 +99,7 @@ def _judges_title(found: Diagnostics) -> str:
     if found.judges.empty:
         return "Too few pairs to hold some out"
     said = [f"{name} {rate:.0%}" for name, rate in found.judges["estimate"].items()]
-    return f"What judges reach that understand nothing: {', '.join(said)} of the held-out pairs"
+    return f"Judges that understand nothing are right in: {', '.join(said)} of the held-out pairs"
 
 
 def _words_title(found: Diagnostics) -> str:
@@ -108,7 +108,7 @@ def _words_title(found: Diagnostics) -> str:
         return f"None of {found.n_words:,} words tells chosen from rejected beyond chance"
     best = clear.iloc[clear["z"].abs().argmax()]
     side = "chosen" if best["z"] > 0 else "rejected"
-    return f'"{best["word"]}" says most: {side}. {len(clear)} of the words shown are beyond chance'
+    return f'"{best["word"]}" stands out most, in {side} texts; {len(clear)} of the words shown are beyond chance'
 
 
 def _troubles_title(found: Diagnostics) -> str:
@@ -121,8 +121,8 @@ def _troubles_title(found: Diagnostics) -> str:
 
 # --- The page -----------------------------------------------------------------
 
-REPEATS = "Repeats: n, distinct ones, and how many a set without repeats would lack (near: of n_near in the sample)"
-LEAKS = "Prompts held out (n) that another split has too; near: of the n_near in the sample"
+REPEATS = "Repeats: rows, distinct ones, exact repeats, the same words, near repeats (near: of the n_near compared)"
+LEAKS = "Held-out prompts (n) that another split also has (near: of the n_near compared)"
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #bbb; --chosen: #117733; --rejected: #b0405a; }

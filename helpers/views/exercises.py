@@ -231,7 +231,7 @@ class SliderView:
             middle if chosen is None else chosen, min=low, max=high, step=step, description="your prediction",
             style={"description_width": "auto"}, layout=Layout(width="min(100%, 480px)"),
         )  # fmt: skip
-        self._button = Button(description="Keep my prediction", layout=Layout(width="auto"))
+        self._button = Button(description="Keep my prediction", layout=Layout(width="auto", flex="none"))
         self._button.on_click(lambda _: self.choose())
         self._response = HTML()
         self.widget = Panel(

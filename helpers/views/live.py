@@ -164,6 +164,7 @@ class LiveRun:
             except Exception:  # of the view: it must leave no run behind that nobody watches
                 driver.stop.set()
                 await asyncio.wait({over})
+                driver.join()
                 self.outcome = "failed"
                 raise
         driver.join()

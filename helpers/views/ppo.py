@@ -197,7 +197,7 @@ def side_by_side(rows: pd.DataFrame, texts: Sequence[str], notes: Mapping[str, s
         cells = "".join(
             f'<tr><th style="text-align:left;vertical-align:top;width:160px">{as_html(name)}<br>'
             f'<small style="font-weight:normal">{as_html(row[notes[name]])}</small></th>'
-            f'<td style="text-align:left;white-space:pre-wrap">{as_html(row[name])}</td></tr>'
+            f'<td style="text-align:left;white-space:pre-wrap">{as_html(str(row[name]).strip())}</td></tr>'
             for name in texts
         )
         gray = "color:var(--jp-content-font-color2, #555)"

@@ -21,6 +21,9 @@ from .style import MARKS, PALETTE, error_bars, styled
 from .text import text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
+# Light enough for black numbers.
+LIGHT_BLUES = ((0.0, "#f7fbff"), (1.0, "#6baed6"))
+LIGHT_RED_TO_BLUE = ((0.0, "#d6604d"), (0.5, "#f7f7f7"), (1.0, "#4393c3"))
 STRENGTHS = {1: "negligibly better", 2: "slightly better", 3: "better", 4: "significantly better"}
 
 
@@ -184,7 +187,7 @@ def scales_figure(ratings: pd.DataFrame, title: str) -> go.Figure:
     shares = pd.crosstab(ratings["annotator"], ratings["rating"], normalize="index")
     shares = shares.reindex(columns=range(1, 8), fill_value=0.0)
     figure = _heatmap(
-        shares, "%{z:.0%}", colorscale="Cividis", zmin=0, colorbar={"tickformat": ".0%", "title": "share"}
+        shares, "%{z:.0%}", colorscale=LIGHT_BLUES, zmin=0, colorbar={"tickformat": ".0%", "title": "share"}
     )
     figure.update_traces(hovertemplate="%{y} gives %{x}: %{z:.0%}<extra></extra>")
     figure.update_xaxes(tickmode="linear")
@@ -217,7 +220,7 @@ def kappa_heatmap(kappas: pd.DataFrame, title: str) -> go.Figure:
     order = _similar_together(kappas)
     ordered = kappas.loc[order, order].astype(float)
     ordered = ordered.mask(np.eye(len(ordered), dtype=bool))
-    figure = _heatmap(ordered, "%{z:.2f}", colorscale="Cividis", colorbar={"title": "kappa"})
+    figure = _heatmap(ordered, "%{z:.2f}", colorscale=LIGHT_BLUES, colorbar={"title": "kappa"})
     figure.update_traces(hovertemplate="%{y} and %{x}: %{z:.2f}<extra></extra>")
     return styled(figure, title, "", "", height=420)
 
@@ -294,7 +297,8 @@ def bradley_terry_curve(temperatures: Sequence[float], start: int = 0) -> go.Fig
     figure.update_layout(
         sliders=[{"active": start, "currentvalue": {"prefix": "T = "}, "steps": steps, "pad": {"t": 50}}]
     )
-    return styled(figure, _curve_title(temperatures[start]), "r_a - r_b", "P(a is preferred to b)", height=460)
+    title = _curve_title(temperatures[start])
+    return styled(figure, title, "r of a minus r of b", "P(a is preferred to b)", height=460)
 
 
 def _curve_title(temperature: float) -> str:
@@ -338,7 +342,7 @@ def weights_figure(weights: pd.DataFrame, title: str) -> go.Figure:
     """What one more of each thing (column) is worth to each annotator (row): blue what is liked, red what is not."""
     limit = float(np.nanmax(np.abs(weights.to_numpy(dtype=float)))) or 1.0
     bar = {"title": "weight"}
-    figure = _heatmap(weights, "%{z:.1f}", colorscale="RdBu", zmin=-limit, zmax=limit, colorbar=bar)
+    figure = _heatmap(weights, "%{z:.1f}", colorscale=LIGHT_RED_TO_BLUE, zmin=-limit, zmax=limit, colorbar=bar)
     figure.update_traces(hovertemplate="%{y}, %{x}: %{z:.2f}<extra></extra>")
     return styled(figure, title, "one more of this in the text, in units of one goal", "", height=420)
 
@@ -366,6 +370,7 @@ def _heatmap(table: pd.DataFrame, text: str, **options: Any) -> go.Figure:
             x=_names(table.columns),
             y=_names(table.index),
             texttemplate=text,
+            textfont_color="black",
             xgap=2,
             ygap=2,
             hoverongaps=False,

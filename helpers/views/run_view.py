@@ -37,7 +37,7 @@ def sample_table(samples: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[
         The headings, and a row for each sample: {"short": the prompt in one line, "prompt": ..., "cells": texts}.
     """
     before, gold = (any(sample.get(key) is not None for sample in samples) for key in ("before", "gold"))
-    headings = ["prompt", *["before"] * before, "now", "proxy reward", *["gold reward"] * gold]
+    headings = ["prompt", *["before"] * before, "now", "reward", *["gold reward"] * gold]
     rows = []
     for sample in samples:
         texts = [sample.get("before")] * before + [sample["completion"]]

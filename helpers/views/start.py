@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -11,8 +10,9 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from ..formulas.statistics import bootstrap_interval
+from .chart import Chart
 from .exercises import TEXT, ChoiceView, Panel
-from .style import CONFIG, HEIGHT, MARKS, styled
+from .style import MARKS, styled
 from .text import as_html, as_label, text_box
 
 LEFT = 'style="text-align:left;padding:2px 12px 2px 0"'
@@ -137,20 +137,8 @@ def learning_rate_explorer(
         new = curve(rate)
         end = new["estimate"].iloc[-1]
         title = f"At a learning rate of {rate:g} the best arm ends at a probability of {end:.2f}"
-        return bandit_curves({"REINFORCE": new}, title)
+        return bandit_curves({"REINFORCE": new}, title).update_layout(showlegend=False)
 
-    figure = go.FigureWidget(draw(start))
-    figure._config = figure._config | CONFIG
-    figure.update_layout(showlegend=False, height=HEIGHT)
-    for number, trace in enumerate(figure.data):
-        trace.uid = f"bandit-{number}"  # a random one would differ in every run
-
-    def redraw(change: dict[str, Any]) -> None:
-        new = draw(change["new"])
-        with figure.batch_update():
-            for old, trace in zip(figure.data, new.data, strict=True):
-                old.x, old.y = trace.x, trace.y
-            figure.layout.title.text = new.layout.title.text
-
-    slider.observe(redraw, names="value")
-    return widgets.VBox([slider, figure])
+    chart = Chart(draw(start))
+    slider.observe(lambda change: chart.show(draw(change["new"])), names="value")
+    return widgets.VBox([slider, chart])

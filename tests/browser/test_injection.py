@@ -79,7 +79,8 @@ FOUND = """
             for (const sheet of cell.querySelectorAll(".jp-OutputArea style"))
                 if (ours(sheet.textContent)) found.push(`${code}: ${sheet.textContent.slice(0, 200)}`);
             for (const link of cell.querySelectorAll(".js-plotly-plot text a, .js-plotly-plot tspan[style]"))
-                found.push(`${code}: ${link.outerHTML.slice(0, 200)}`);
+                if (link.getAttribute("style") !== "font-weight:bold")  // our own headings
+                    found.push(`${code}: ${link.outerHTML.slice(0, 200)}`);
         }
         return found;
     }

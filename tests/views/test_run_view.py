@@ -23,10 +23,10 @@ def test_the_sample_table_holds_texts_as_they_are():
         {"prompt": "short", "completion": "c", "reward": math.nan, "before": None},
     ]
     headings, rows = run_view.sample_table(samples)
-    assert headings == ["prompt", "before", "now", "proxy reward"]
+    assert headings == ["prompt", "before", "now", "reward"]
     assert rows[0]["prompt"] == samples[0]["prompt"] and rows[0]["short"].startswith(EVIL)
     assert rows[0]["short"].endswith("…") and len(rows[0]["short"]) <= run_view.SHORT + 1
     assert rows[0]["cells"] == ["(nothing)", EVIL, "+0.20 → +1.00"]
     assert rows[1] == {"short": "short", "prompt": "short", "cells": ["(nothing)", "c", "–"]}
     headings, rows = run_view.sample_table([{"prompt": "p", "completion": "c", "gold": 2}])
-    assert headings == ["prompt", "now", "proxy reward", "gold reward"] and rows[0]["cells"] == ["c", "–", "+2.00"]
+    assert headings == ["prompt", "now", "reward", "gold reward"] and rows[0]["cells"] == ["c", "–", "+2.00"]

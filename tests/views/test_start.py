@@ -59,8 +59,8 @@ def test_bandit_curves_draw_a_band_and_a_line_each():
 
 def test_the_slider_redraws_the_curve():
     box = learning_rate_explorer(curve, (0.1, 0.5), 0.1)
-    slider, figure = box.children
-    assert np.allclose(figure.data[1].y, 0.1) and "0.10" in figure.layout.title.text
+    slider, chart = box.children
+    assert "0.10" in chart.title
+    before = chart.state["figure"]["data"][1]["y"]
     slider.value = 0.5
-    assert np.allclose(figure.data[1].y, 0.5) and "0.50" in figure.layout.title.text
-    assert [trace.uid for trace in figure.data] == ["bandit-0", "bandit-1"]
+    assert "0.50" in chart.title and chart.state["figure"]["data"][1]["y"] != before

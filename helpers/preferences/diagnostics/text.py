@@ -40,7 +40,8 @@ def findings(found: Diagnostics) -> list[str]:
     start = found.starts.set_index("words")["share"]
     if start[1] >= 0.005:
         sentences.append(
-            f"In {start[1]:.0%} of the pairs both completions begin with the same word, in {start[5]:.0%} with five"
+            f"In {start[1]:.0%} of the pairs both completions begin with the same word, "
+            f"in {start[5]:.0%} with the same five words"
         )
     if found.longer.low > 0.5 or found.longer.high < 0.5:
         longer = "longer" if found.longer.low > 0.5 else "shorter"
@@ -48,7 +49,7 @@ def findings(found: Diagnostics) -> list[str]:
         sentences.append(f"The {longer} completion is chosen in {share:.1%} of the pairs")
     for judge, rate in found.judges.iterrows():
         if rate["low"] > 0.5:
-            sentences.append(f"A judge of {judge} is right in {rate['estimate']:.0%} of the held-out pairs")
+            sentences.append(f"The judge '{judge}' is right in {rate['estimate']:.0%} of the held-out pairs")
     clear = found.words[found.words["z"].abs() > found.z_limit]
     if len(clear):
         sentences.append(f"Some words give the answer away: at least {len(clear)} beyond chance (of {found.n_words:,})")

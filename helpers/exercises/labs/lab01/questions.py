@@ -93,9 +93,9 @@ QUESTIONS: list[AnyQuestion] = [
     Guess("careful_kappa", "the highest kappa of any two annotators?", -1, 1, 0.01, close=0.1),
     Question(
         "length_is_bias",
-        "In 65 % of the pairs the longer text was chosen. Do the annotators have a length bias?",
+        "In 73 % of the pairs the longer text was chosen. Do the annotators have a length bias?",
         (
-            Choice("Yes, 65 % is far above one half", "Longer texts may be better ones: they state one more fact."),
+            Choice("Yes, 73 % is far above one half", "Longer texts may be better ones: they state one more fact."),
             Choice("No, longer texts are better", "Perhaps they are; this number cannot tell either."),
             Choice(
                 "One cannot tell from this number",
