@@ -44,6 +44,7 @@ class _Announcer(StateView):
     .rlhf-announcer { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     .rlhf-card { position: relative; color: var(--jp-content-font-color1, #000); max-width: 1200px; padding: 4px 0;
       max-height: 82vh; overflow-y: auto; }
+    .rlhf-card > * { flex-shrink: 0; }  /* what does not fit is scrolled to, and not cut */
     .rlhf-card :focus-visible { outline: 3px solid var(--jp-brand-color1, #1565c0); outline-offset: 1px; }
     """
 

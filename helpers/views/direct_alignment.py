@@ -56,7 +56,7 @@ def frontier_figure(curves: pd.DataFrame, title: str) -> go.Figure:
             marker={"color": ink, "symbol": symbol, "size": 8},
             hovertemplate="%{fullData.name}, %{customdata}<br>d = %{x:.2f}, gain %{y:.2f}<extra></extra>",
         )  # fmt: skip
-    styled(figure, title, DISTANCE, "gain in gold reward, last point with 95 % interval", height=470)
+    styled(figure, title, DISTANCE, "gain in gold reward", height=470)
     return figure.update_xaxes(rangemode="tozero").add_hline(y=0, line={"color": GRAY, "width": 1})
 
 
@@ -101,6 +101,6 @@ def mixing_figure(table: pd.DataFrame, title: str) -> go.Figure:
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GRAY, "dash": "dot"}).add_vline(x=1, line={"color": GRAY, "dash": "dot"})
     styled(figure, title, "", "").update_layout(showlegend=False)
-    figure.update_xaxes(title="share of PPO's adapter (0: SFT, 1: PPO)")
-    figure.update_yaxes(title="gold reward, 95 % interval", row=1, col=1)
+    figure.update_xaxes(title="parts of PPO")
+    figure.update_yaxes(title="gold reward", row=1, col=1)
     return figure.update_yaxes(title="KL to SFT, nats", row=1, col=2)

@@ -19,9 +19,9 @@ PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
     "reward_model": {"loss": "loss, nats a pair", "accuracy": "accuracy on the batch"},
     "dpo": {
         "loss": "loss, nats a pair",
-        "accuracy": "pairs right, share of the batch",
-        "chosen_reward": "implicit reward of the chosen",
-        "rejected_reward": "implicit reward of the rejected",
+        "accuracy": "pairs right, share",
+        "chosen_reward": "reward of the chosen",
+        "rejected_reward": "reward of the rejected",
     },
     "sft": {"loss": "loss, nats a token", "token_accuracy": "next token right, share"},
 }
