@@ -21,9 +21,9 @@ from ..models.profiles import Profile
 from ..models.shared_base import POLICY, REFERENCE, SharedBase
 from ..preferences import load_preferences, read_demonstrations, read_prompts
 from ..training.ppo_config import PPOConfig
-from ..training.reward_model import train_reward_model
 from ..training.sft import train_sft
 from ..training.train_ppo import train_ppo
+from .overoptimization import Proxy
 from .runner import Experiment, rounded
 
 FASTER = 20  # no run makes more than so many times the plan's updates in the seconds of all layers
@@ -47,6 +47,7 @@ class Plan:
     """What the experiment holds. The default is what is shipped."""
 
     seeds: int = 5
+    labels: int = 1024  # of each reward model
     updates: int = 40
     pairs: int = 1000  # of the test split that every reward model is asked about
     prompts: int = 128  # held out, for every measurement of a policy
@@ -85,7 +86,7 @@ class AdaptedLayers(Experiment[Run]):
         sft, reward_model = folder / "sft", folder / "reward_model"
         for _ in train_sft(profile, read_demonstrations(), seed=part.seed, output=sft):
             pass
-        for _ in train_reward_model(profile, load_preferences("train"), seed=part.seed, output=reward_model):
+        for _ in Proxy(self.plan.labels, part.seed).train(profile, reward_model):
             pass
         shared = SharedBase.load(profile, sft=sft, reward=reward_model, seed=part.seed)
         scores = pair_scores(shared, load_preferences("test")[: self.plan.pairs])
