@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..views.text import digits
+
 # The outcomes of a comparison, as `statistics.verdict` says them.
 DIRECTIONS = ("up", "no detectable difference", "down")
 
@@ -82,7 +84,7 @@ def compared(prediction: Prediction, answer: str | float | None, happened: str |
     """
     if isinstance(prediction, Guess):
         number = float(happened)
-        measured = f"{number:.2f}{prediction.unit}"
+        measured = f"{number:.{digits(prediction.step) + 1}f}{prediction.unit}"
         if answer is None:
             return f"Measured: {measured}. You made no prediction."
         guess = float(answer)

@@ -30,8 +30,8 @@ CASES = [
         name="case-1",
         cause="the reward has the wrong sign",
         sign="The reward rises, further than in the healthy run, while responses shrink from 27 tokens to 7: PPO "
-        "maximizes what it is given, and the reward model dislikes fragments most of all. The curve alone cannot tell; "
-        "the samples do.",
+        "maximizes what it is given, and the reward model dislikes fragments most of all. The rise alone does not show "
+        "it; the samples do.",
     ),
     Case(
         name="case-2",
@@ -50,7 +50,7 @@ CASES = [
     Case(
         name="case-4",
         cause="the value head learns a hundred times too fast",
-        sign="The value loss is three times the healthy run's at the first update, and above it for eight updates; "
+        sign="The value loss is three times the healthy run's at the first update, and far above it for four updates; "
         "the explained variance, which has no panel here, falls far below 0 at once. With lambda below 1 the "
         "advantages hold the value function's own estimates. So its errors bias the advantages, and do not only add "
         "noise; with lambda 1 it would be a baseline, which biases nothing. Whitening hides how large the error is. In "
@@ -67,7 +67,7 @@ CASES = [
         name="case-6",
         cause="the learning rate is ten times too high",
         sign="KL is at 6 nats after eight updates and beyond 50 at the end; the entropy rises threefold, "
-        "as the texts break up. The reward leaps up within eight updates, and then falls.",
+        "as the texts break up. The reward rises fast in eight updates, stays high, and falls at the end.",
     ),
     Case(
         name="case-7",
@@ -86,7 +86,7 @@ CASES = [
     Case(
         name="case-9",
         cause="padding and </s> are the same token",
-        sign="No response ends, in any update, though the samples look whole: a mask that leaves out padding leaves "
+        sign="No response ends, in any update, though many samples look whole: a mask that leaves out padding leaves "
         "out </s> as well. Every response pays the penalty for not ending, so the reward starts 1 lower, and nothing "
         "teaches the policy when to stop. It learns, but slowly.",
     ),

@@ -50,7 +50,12 @@ class Interval(NamedTuple):
 
     def __str__(self) -> str:
         seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
-        return f"{self.estimate:.2f} [{self.low:.2f}, {self.high:.2f}] (n = {self.n}{seeds})"
+        # A third digit where two would hide on which side of 0 a limit lies, or how wide the interval is.
+        beside_zero = any(0 < abs(limit) < 0.005 for limit in (self.low, self.high))
+        digits = 3 if beside_zero or 0 < self.high - self.low < 0.02 else 2
+        numbers = (round(number, digits) + 0.0 for number in (self.estimate, self.low, self.high))  # no "-0.00"
+        estimate, low, high = (f"{number:.{digits}f}" for number in numbers)
+        return f"{estimate} [{low}, {high}] (n = {self.n}{seeds})"
 
 
 def bootstrap_interval(

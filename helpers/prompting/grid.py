@@ -140,7 +140,7 @@ def run_grid(
     kept = 0
     with tqdm(list(_cells(models, techniques, items, seeds, only)), unit="cell", disable=not progress) as bar:
         for cell in bar:
-            bar.set_description(", ".join(cell[:3]))
+            bar.set_description(cell.model)
             of_task = items[cell.task]
             model, technique = models[cell.model], techniques[cell.technique]
             answers, reason, from_cache = _ask(cell, model, technique, of_task, folder, others)

@@ -9,7 +9,7 @@ from html import escape
 from ipywidgets import HTML, Button, FloatSlider, HBox, Layout, VBox, Widget
 
 from .state_view import STATE_VIEW, StateView
-from .text import as_html
+from .text import as_html, digits
 
 # Both of JupyterLab's themes define these; a theme of somebody else's falls back to black on white.
 TEXT = "color: var(--jp-content-font-color1, #000); line-height: 1.45; max-width: 60em"
@@ -227,8 +227,10 @@ class SliderView:
         low, high, step = scale
         self.unit, self.chosen, self.on_choose = unit, chosen, on_choose
         middle = low + round((high - low) / 2 / step) * step
+        unit = unit.strip()
         self.slider = FloatSlider(
-            middle if chosen is None else chosen, min=low, max=high, step=step, description="your prediction",
+            middle if chosen is None else chosen, min=low, max=high, step=step, readout_format=f".{digits(step)}f",
+            description=f"your prediction ({unit})" if unit else "your prediction",
             style={"description_width": "auto"}, layout=Layout(width="min(100%, 480px)"),
         )  # fmt: skip
         self._button = Button(description="Keep my prediction", layout=Layout(width="auto", flex="none"))

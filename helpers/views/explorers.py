@@ -179,7 +179,7 @@ def beta_figure(recordings: Mapping[float, Sequence[Mapping]], beta: float) -> g
     path = paths[beta]
     for name, x, y, ink, dash in (
         ("proxy reward", path.index, path["reward"], INK[0], "solid"),
-        ("gold reward", gold["step"], gold["mean"], INK[2], "dash"),
+        ("gold reward", gold["step"], gold["mean"], INK[1], "dash"),
     ):
         figure.add_scatter(x=x, y=y, name=name, mode="lines", line={"color": ink, "dash": dash, "width": 3})
     right = {"xaxis": "x2", "yaxis": "y2", "showlegend": False}
@@ -302,7 +302,7 @@ def nf4_figure(
     nf4, even = errors[block_size]
     title = (
         f"Blocks of {block_size}: NF4 is {nf4:.1%} off, an even grid {even:.1%}; "
-        f"the scales cost {32 / block_size:.2g} bits a weight"
+        f"scales in 32 bits cost {32 / block_size:.2g} bits a weight"
     )
     styled(figure, title, "weight / largest of its block", "share of the weights", 400)
     return figure.update_layout(

@@ -131,7 +131,7 @@ def finding(frame: pd.DataFrame) -> str:
     # argmax of the size: the sampled KL of a token may well be negative
     most = int(frame["kl"].abs().argmax()) if kl else None
     where = f", most at token {most} ({frame['kl'].iloc[most]:+.2f})" if most is not None else ""
-    return f"{n} tokens, KL {kl:+.2f} nats{where}; {clipped} clipped"
+    return f"{n} tokens, KL {number(kl)} nats{where}; {clipped} clipped"
 
 
 def tokens_figure(frame: pd.DataFrame, clip: float = 0.2, title: str = "", chosen: int = -1) -> go.Figure:

@@ -40,7 +40,7 @@ def curves_figure(
     figure = styled(_panels(curves), title, "", "")
     for place, (name, fitted) in enumerate((fits or {}).items()):
         d = np.linspace(0, curves.loc[curves["curve"] == name, "d"].max(), 60)
-        line = {"color": GRAY, "width": 1.5, "dash": "dot"}
+        line = {"color": INK[place % len(INK)], "width": 1.5, "dash": "dot"}
         figure.add_scatter(
             x=d.round(3), y=fitted(d).round(3), mode="lines", line=line, name="fit", legendgroup="fit",
             showlegend=not place, row=1, col=1,
@@ -197,7 +197,7 @@ def kl_figure(table: pd.DataFrame, title: str) -> go.Figure:
     figure.add_scatter(x=table["n"], y=table["estimate"].round(3), mode="markers", name="measured, 95 % interval",
         error_y=error_bars(table), marker={"color": PALETTE[1], "symbol": "diamond", "size": 10})  # fmt: skip
     ticks = table["n"].tolist()
-    styled(figure, title, "n", "KL from the SFT policy, nats")
+    styled(figure, title, "n", "KL, nats")
     return figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(n) for n in ticks])
 
 
@@ -238,6 +238,7 @@ def gains_figure(table: pd.DataFrame, title: str, x: str, best: float | None = N
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GRAY})
     if best is not None:
-        figure.add_vline(x=round(best, 3), line={"color": GRAY, "dash": "dot"})
+        dotted = {"color": GRAY, "dash": "dot"}
+        figure.add_vline(x=round(best, 3), line=dotted, annotation_text="best update", annotation_position="bottom")
     styled(figure, title, x, "", height=150 + 34 * len(rows))
     return figure.update_yaxes(automargin=True)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 from plotly.subplots import make_subplots
 
-from .style import COLORS, DASHES, MARKS, PALETTE, error_bars, styled
+from .style import COLORS, DASHES, INK, MARKS, PALETTE, error_bars, styled
 from .text import as_html, as_label
 
 # --- Policy gradient and clipping ---------------------------------------------
@@ -31,8 +31,8 @@ def gradient_figure(estimates: pd.DataFrame) -> go.Figure:
     title = (
         f"{by_n.index[-1] // by_n.index[0]:,} times the samples, {by_n.iloc[0] / by_n.iloc[-1]:.0f} times less error"
     )
-    styled(figure, title, "samples", "distance from the exact gradient")
-    return figure.update_layout(xaxis_type="log", yaxis_type="log")
+    styled(figure, title, "samples", "error")
+    return figure.update_xaxes(type="log", dtick=1).update_yaxes(type="log", dtick=1)
 
 
 def clipping_figure(ratio: Sequence[float], gains: Mapping[str, Sequence[float]], clip: float) -> go.Figure:
@@ -106,8 +106,8 @@ def spread_figure(spreads: pd.DataFrame) -> go.Figure:
         f"At a KL of {near['kl']:.2f} nats k3 spreads {near['k3'] / near['k1']:.1f} times as much as k1, "
         f"at {far['kl']:.0f} nats {far['k3'] / far['k1']:.0f} times as much"
     )
-    styled(figure, title, "exact KL, nats", "spread of one estimate, nats")
-    return figure.update_layout(xaxis_type="log", yaxis_type="log")
+    styled(figure, title, "exact KL, nats", "spread, nats")
+    return figure.update_xaxes(type="log", dtick=1).update_yaxes(type="log", dtick=1)
 
 
 # --- Training -----------------------------------------------------------------
@@ -156,7 +156,7 @@ def before_after_figure(table: pd.DataFrame, finding: str) -> go.Figure:
             x=rows["model"].map(as_label),
             y=rows["estimate"].round(3),
             error_y=error_bars(rows),
-            marker={"color": PALETTE[column - 1], "pattern": {"shape": ("", "/")[column - 1]}},
+            marker={"color": INK[column - 1], "pattern": {"shape": ("", "/")[column - 1]}},
             row=1,
             col=column,
         )
@@ -178,8 +178,7 @@ def gains_figure(before: ArrayLike, after: ArrayLike) -> go.Figure:
             name={"sft": "SFT (before)", "ppo": "PPO (after)"}[name],
             line={"shape": "hv", "color": COLORS[name], "dash": DASHES[name], "width": 3},
         )
-    perfect = f"{(sft >= 3).mean():.0%} to {(ppo >= 3).mean():.0%}"
-    title = f"Perfect TL;DRs: {perfect}; worse than before on {(ppo < sft).mean():.0%} of the prompts"
+    title = f"Perfect TL;DRs (gold reward 3): {(sft >= 3).mean():.0%} to {(ppo >= 3).mean():.0%}"
     figure = styled(figure, title, "gold reward of one TL;DR", "share of prompts")
     return figure.update_xaxes(range=[-3.3, 3.3]).update_yaxes(tickformat=".0%")
 

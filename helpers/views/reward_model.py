@@ -19,6 +19,7 @@ from .text import as_html, as_label
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 DASHES = ("solid", "dash", "dashdot", "dot")
 FROM_WRONG_TO_RIGHT = ((0.0, "#ee8866"), (0.5, "#ffffff"), (1.0, "#77aadd"))  # a coin is white
+PLACES = {"reward model": 0, "gold reward": 1}  # so that each has one mark, whatever stands first
 
 
 def interval_table(intervals: Mapping[str, Interval]) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def loss_figure() -> go.Figure:
     )
     figure.add_vline(x=0, line={"dash": "dot", "color": "gray"})
     title = "A pair in the wrong order pulls with almost full force, a settled one hardly at all"
-    return styled(figure, title, "r(chosen) - r(rejected)", "loss, and size of its gradient")
+    return styled(figure, title, "r(chosen) - r(rejected)", "loss; pull")
 
 
 # --- The model ----------------------------------------------------------------
@@ -155,7 +156,7 @@ def reliability_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     """
     figure = go.Figure()
     figure.add_scatter(
-        x=[0.5, 1], y=[0.5, 1], mode="lines", name="as sure as right", line={"dash": "dot", "color": "gray"}
+        x=[0.5, 1], y=[0.5, 1], mode="lines", name="right as often as sure", line={"dash": "dot", "color": "gray"}
     )
     for number, (name, table) in enumerate(tables.items()):
         figure.add_scatter(
@@ -198,19 +199,20 @@ def errors_figure(shares: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     cells = [[shares[judge][kind] for kind in kinds] for judge in judges]
     figure = go.Figure(
         go.Heatmap(
-            x=[escape(kind).replace(" ", "<br>", 1) for kind in kinds], y=[escape(judge) for judge in judges],
+            x=[escape(kind).replace(" ", "<br>") for kind in kinds], y=[escape(judge) for judge in judges],
             z=[[round(cell.estimate, 3) for cell in row] for row in cells], zmin=0, zmax=1, showscale=False,
-            text=[[f"<b>{c.estimate:.0%}</b><br>{c.low:.0%} to {c.high:.0%}" for c in row] for row in cells],
-            texttemplate="%{text}", textfont_color="black", hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+            text=[[f"{c.estimate:.0%}, 95 % interval {c.low:.0%} to {c.high:.0%}" for c in row] for row in cells],
+            texttemplate="%{z:.0%}", textfont={"color": "black", "size": 13},
+            hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
             colorscale=FROM_WRONG_TO_RIGHT, xgap=2, ygap=2,
         )
     )  # fmt: skip
     worst = {judge: min(of, key=lambda kind: of[kind].estimate) for judge, of in shares.items()}
     best = max(judges, key=lambda judge: shares[judge][worst[judge]].estimate)
     lowest = shares[best][worst[best]]
-    title = f"{best.capitalize()}: right on {lowest.estimate:.0%} or more of the pairs, whatever the error"
-    styled(figure, title, f"the one error; {lowest.n} pairs a cell, with 95 % interval", "", 130 + 48 * len(judges))
-    figure.update_layout(margin={"l": 170, "b": 80})
+    title = f"No judge sees every error: the best, {best}, is right on {lowest.estimate:.0%} of '{worst[best]}'"
+    styled(figure, title, f"the one error; {lowest.n} pairs a cell", "", 150 + 44 * len(judges))
+    figure.update_layout(margin={"l": 170, "b": 90})
     return figure.update_xaxes(tickangle=0).update_yaxes(autorange="reversed")
 
 
@@ -229,9 +231,9 @@ def scores_figure(proxy: pd.DataFrame, gold: pd.DataFrame) -> go.Figure:
     best, gold_best = proxy["estimate"].idxmax(), gold["estimate"].idxmax()
     finding = "agree" if best == gold_best else "disagree"
     title = f"Reward model and gold reward {finding} on the best kind of text (rank correlation {agreement:.2f})"
-    styled(figure, title, "reward-model score, standard deviations", "")
+    styled(figure, title, "reward-model score, sd", "")
     figure.update_layout(margin={"l": 150})
-    return figure.update_xaxes(title_text="gold reward, -3 to 3", row=1, col=2)
+    return figure.update_xaxes(title_text="gold reward", row=1, col=2)
 
 
 def normalization_figure(raw: Mapping[str, Sequence[float]], normalized: Mapping[str, Sequence[float]]) -> go.Figure:
@@ -249,9 +251,9 @@ def normalization_figure(raw: Mapping[str, Sequence[float]], normalized: Mapping
                 line={"shape": "hvh", "dash": ("solid", "dash")[number % 2]}, line_color=PALETTE[number],
             )  # fmt: skip
     means = ", ".join(f"{np.mean(values):.1f}" for values in raw.values())
-    title = f"Raw scores have means of {means}; normalized scores share one scale"
+    title = f"On these texts raw scores have means of {means}; normalized scores share one scale"
     styled(figure, title, "raw score", "texts")
-    return figure.update_xaxes(title_text="normalized score, standard deviations", row=1, col=2)
+    return figure.update_xaxes(title_text="normalized score, sd", row=1, col=2)
 
 
 def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) -> go.Figure:
@@ -262,7 +264,8 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
         kl: The distance for each n, in nats.
     """
     figure = go.Figure()
-    for number, (name, table) in enumerate(tables.items()):
+    for place, (name, table) in enumerate(tables.items()):
+        number = PLACES.get(name, place)
         figure.add_scatter(
             x=np.round(kl, 3), y=table["estimate"], name=escape(name), mode="lines+markers", error_y=error_bars(table),
             line={"dash": DASHES[number % len(DASHES)], "color": PALETTE[number]},
@@ -271,7 +274,7 @@ def best_of_n_figure(tables: Mapping[str, pd.DataFrame], kl: Sequence[float]) ->
     name, first = next(iter(tables.items()))
     start, end = first["estimate"].iloc[0], first["estimate"].iloc[-1]
     title = f"{name.capitalize()}: {start:.2f} with one sample, {end:.2f} with the best of {first.index[-1]}"
-    styled(figure, title, "KL divergence from the model, nats (upper bound)", "mean reward, with 95 % interval")
+    styled(figure, title, "KL divergence from the model, nats (upper bound)", "mean reward")
     ticks = [f"n = {n}<br>{nats:.2f}" for n, nats in zip(first.index, kl, strict=True)]
     return figure.update_xaxes(tickvals=np.round(kl, 3), ticktext=ticks)
 

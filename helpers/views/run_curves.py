@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .ppo import PANELS as PPO_PANELS
-from .style import GRAY, INK, styled
+from .style import BLUE, GRAY, GREEN, INK, MAGENTA, OCHER, PALETTE, PURPLE, ROSE, styled
 from .text import as_label
 
 PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
@@ -26,16 +26,30 @@ PANELS: Mapping[str, Mapping[str, str]] = {  # stage: measure: axis title
     "sft": {"loss": "loss, nats a token", "token_accuracy": "next token right, share"},
 }
 
+COLOR_OF = {  # a measure has one color in all figures
+    "reward": BLUE,
+    "gold": GREEN,
+    "kl": MAGENTA,
+    "entropy": OCHER,
+    "explained_variance": PURPLE,
+    "response_tokens": PALETTE[7],
+    "value_loss": ROSE,
+    "ended": PALETTE[6],
+}
+
 
 def series(records: Sequence[Mapping[str, Any]], measure: str, window: int = 5) -> pd.DataFrame:
     """A measure as a table with the columns step, value and mean (of the `window` values around it).
 
-    At both ends the mean is of those values that are there. Records that have no finite `measure` are left out.
+    At both ends it is the mean of the first or last `window` values, as titles give it. Records that have no finite
+    `measure` are left out.
     """
     known = [r for r in records if r.get(measure) is not None and math.isfinite(r[measure])]
     rows = [(r["step"], float(r[measure])) for r in known]
     frame = pd.DataFrame(rows, columns=["step", "value"]).astype({"value": float})
-    return frame.assign(mean=frame["value"].rolling(window, center=True, min_periods=1).mean()).round(4)
+    window = max(1, min(window, len(frame)))
+    mean = frame["value"].rolling(window, center=True, min_periods=window).mean()
+    return frame.assign(mean=mean.bfill().ffill()).round(4)
 
 
 def curves(
@@ -83,7 +97,11 @@ def curves(
         frame = series(records, measure, window)
         common = {"x": frame["step"], "xaxis": f"x{n}", "yaxis": f"y{n}", "showlegend": not place}
         dots = {"y": frame["value"], "mode": "markers", "marker": {"color": GRAY, "size": 4}}
-        line = {"y": frame["mean"], "mode": "lines", "line": {"color": INK[place % len(INK)], "width": 3}}
+        line = {
+            "y": frame["mean"],
+            "mode": "lines",
+            "line": {"color": COLOR_OF.get(measure, INK[place % len(INK)]), "width": 3},
+        }
         traces += [
             go.Scatter(**common, **dots, name=as_label(unit), legendgroup="one"),
             go.Scatter(**common, **line, name=f"mean of {window}", legendgroup="mean"),

@@ -53,6 +53,14 @@ def visible(token: str, length: int = 1000) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def digits(step: float) -> int:
+    """How many digits behind the point the numbers have that go in steps of this size."""
+    return max(0, math.ceil(-math.log10(step)))
+
+
 def number(value: object, form: str = "+.2f") -> str:
     """A number for a table; a dash for one that is missing or not finite. `form` is a format, as in f-strings."""
-    return format(value, form) if isinstance(value, Real) and math.isfinite(value) else "–"
+    if not (isinstance(value, Real) and math.isfinite(value)):
+        return "–"
+    shown = format(value, form)
+    return shown if any(digit in shown for digit in "123456789") else format(0.0, form)  # no "-0.00"

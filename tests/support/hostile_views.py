@@ -75,7 +75,7 @@ TEXTLESS = {
     "reward_model.finding", "reward_model.loss_figure", "reward_model.nf4_figure", "run_curves.change",
     "run_curves.series", "run_view.sample_table", "run_view.samples_of", "start.learning_rate_explorer",
     "preferences.AllaisPair", "start.mean_curve", "state_view.StateView", "style.contrast",
-    "style.described", "style.error_bars", "style.luminance", "style.padded_range", "style.title_of",
+    "style.described", "text.digits", "style.error_bars", "style.luminance", "style.padded_range", "style.title_of",
     "text.as_html", "text.as_label", "text.number", "text.plain", "text.visible",
 }  # fmt: skip
 

@@ -59,7 +59,7 @@ def test_before_after():
 
 def test_gains_figure():
     figure = views.gains_figure([0.0, 1.0, 3.0, 3.0], [3.0, 3.0, 3.0, 2.0])
-    assert title_of(figure) == "Perfect TL;DRs: 50% to 75%; worse than before on 25% of the prompts"
+    assert title_of(figure) == "Perfect TL;DRs (gold reward 3): 50% to 75%"
     assert sum(figure.data[0].y) == pytest.approx(1) and sum(figure.data[1].y) == pytest.approx(1)
 
 

@@ -63,10 +63,8 @@ def test_every_cell_of_the_errors_has_its_interval():
     shares["words"] = {"too long": Interval(0.0, 0.0, 0.06, 64), "empty": Interval(1.0, 0.94, 1.0, 64)}
     figure = views.errors_figure(shares)
     check(figure, 1)
-    assert figure.data[0].text[1] == ["<b>0%</b><br>0% to 6%", "<b>100%</b><br>94% to 100%"]
-    assert "right on 50% or more of the pairs, whatever the error" in unescape(
-        figure.layout.title.text.replace("<br>", " ")
-    )
+    assert figure.data[0].text[1] == ["0%, 95 % interval 0% to 6%", "100%, 95 % interval 94% to 100%"]
+    assert "is right on 50% of 'too long'" in unescape(figure.layout.title.text.replace("<br>", " "))
     assert "<img" not in figure.layout.title.text + "".join(figure.data[0].y)
 
 

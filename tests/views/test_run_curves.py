@@ -22,9 +22,10 @@ def test_series_are_the_finite_values_and_the_means_around_them(values, window):
     frame = run_curves.series(records, "reward", window)
     assert frame["step"].tolist() == [i for i, _ in known]
     assert frame["value"].tolist() == pytest.approx([v for _, v in known], abs=1e-4)
-    after = (window - 1) // 2
-    around = [known[max(0, i + after + 1 - window) : i + after + 1] for i in range(len(known))]
-    means = [sum(v for _, v in near) / len(near) for near in around]
+    window = min(window, len(known))
+    last = len(known) - window
+    starts = [min(max(0, i + (window - 1) // 2 + 1 - window), last) for i in range(len(known))]  # whole windows only
+    means = [sum(v for _, v in known[start : start + window]) / window for start in starts]
     assert frame["mean"].tolist() == pytest.approx(means, abs=1e-3)
 
 

@@ -59,14 +59,14 @@ QUESTIONS: list[AnyQuestion] = [
                 "cannot help.",
             ),
             Choice(
+                "Take length out of the data",
+                "Then you lose content too: a TL;DR that states one more fact is longer.",
+            ),
+            Choice(
                 "Compare both pair by pair, and look at texts of like length and different content",
                 "Yes: the difference on the same pairs has a narrower interval, and texts made on purpose show what "
                 "the model sees.",
                 True,
-            ),
-            Choice(
-                "Take length out of the data",
-                "Then you lose content too: a TL;DR that states one more fact is longer.",
             ),
         ),
     ),
@@ -75,13 +75,13 @@ QUESTIONS: list[AnyQuestion] = [
         "Two people agree on 75 % of the pairs, a reward model agrees with one person on 78 %. How can that be?",
         (
             Choice(
-                "It must have seen the test pairs",
-                "It has not: every prompt is in one split only. There is a simpler reason.",
-            ),
-            Choice(
                 "It averages the noise of many people; when two people are compared, both add noise",
                 "Yes. The ceiling for a judge without noise is the best possible accuracy, not how well people agree.",
                 True,
+            ),
+            Choice(
+                "It must have seen the test pairs",
+                "It has not: every prompt is in one split only. There is a simpler reason.",
             ),
             Choice(
                 "It knows what people want better than they do",
@@ -111,14 +111,14 @@ QUESTIONS: list[AnyQuestion] = [
                 "rewards are divided by another standard deviation each time.",
             ),
             Choice(
+                "From the untrained head, before training",
+                "Training changes both: nothing in the loss holds the zero, and the scores spread as it goes on.",
+            ),
+            Choice(
                 "From reference texts, once after training; then they stay fixed",
                 "Yes: a score then means the same in every batch and every lab, 0 is what the reference texts are "
                 "worth on average, and beta weighs a nat against the same amount of reward throughout.",
                 True,
-            ),
-            Choice(
-                "From the untrained head, before training",
-                "Training changes both: nothing in the loss holds the zero, and the scores spread as it goes on.",
             ),
         ),
     ),
@@ -157,13 +157,13 @@ QUESTIONS: list[AnyQuestion] = [
                 "On the test pairs neither is. An average over kinds of error only weighs the pairs in another way.",
             ),
             Choice(
+                "To train on the errors",
+                "You could, but then these pairs no longer measure anything. And the next error will be another one.",
+            ),
+            Choice(
                 "They may be wrong about different texts, and a policy will write what its judge cannot see",
                 "Yes: the average is about the texts of the test pairs, and PPO writes texts of its own.",
                 True,
-            ),
-            Choice(
-                "To train on the errors",
-                "You could, but then these pairs no longer measure anything. And the next error will be another one.",
             ),
         ),
     ),
@@ -177,14 +177,14 @@ QUESTIONS: list[AnyQuestion] = [
         "You multiply all scores by 3. What happens to accuracy and calibration?",
         (
             Choice(
-                "Both stay",
-                "No pair changes its order, so accuracy stays. But sigmoid(3 * gap) is nearer to 1 than sigmoid(gap).",
-            ),
-            Choice(
                 "Accuracy stays, calibration gets worse",
                 "Yes: accuracy depends on the order only. PPO also uses the size: it weighs the score against the KL "
                 "penalty.",
                 True,
+            ),
+            Choice(
+                "Both stay",
+                "No pair changes its order, so accuracy stays. But sigmoid(3 * gap) is nearer to 1 than sigmoid(gap).",
             ),
             Choice("Both get worse", "Accuracy sees only which score is higher, and 3 is positive."),
         ),
@@ -209,15 +209,15 @@ QUESTIONS: list[AnyQuestion] = [
                 "clear one for 4.",
             ),
             Choice(
+                "It trains faster, since all gradients are larger",
+                "They are larger. But they teach something false: that a negligible preference has a probability "
+                "of 73 %.",
+            ),
+            Choice(
                 "Even a negligible preference asks for a gap of 1, odds of 2.7 to one",
                 "Yes: a rating is not in units of the score. Llama 2 maps the four strengths to 0, 1/3, 2/3 and 1 (or "
                 "to three times as much).",
                 True,
-            ),
-            Choice(
-                "It trains faster, since all gradients are larger",
-                "They are larger. But they teach something false: that a negligible preference has a probability "
-                "of 73 %.",
             ),
         ),
     ),

@@ -20,14 +20,14 @@ QUESTIONS: list[AnyQuestion] = [
         "Why is the gradient of the sampled average not the gradient of J?",
         (
             Choice(
+                "1,000 samples are too few",
+                "The number does not matter. For autograd the average is a constant, so there is no gradient at all.",
+            ),
+            Choice(
                 "Sampling returns fixed indices, through which nothing flows back to theta",
                 "How *often* an answer is drawn depends on theta, but an index does not carry that. "
                 "The log-derivative trick puts it back.",
                 True,
-            ),
-            Choice(
-                "1,000 samples are too few",
-                "The number does not matter. For autograd the average is a constant, so there is no gradient at all.",
             ),
             Choice(
                 "The reward is not differentiable",
@@ -41,10 +41,8 @@ QUESTIONS: list[AnyQuestion] = [
         "You have 10,000 good summaries by people. Can the REINFORCE loss be computed on them instead of on samples?",
         (
             Choice(
-                "No: its mean is the gradient of J only over samples of the policy itself",
-                "The expectation is over pi_theta. On other texts it trains likelihood weighted by reward: "
-                "closer to supervised tuning.",
-                True,
+                "Yes, if each has a score",
+                "The score is not the problem. J is a mean over what the policy writes, and people write other texts.",
             ),
             Choice(
                 "Yes, and it is better, since they are good",
@@ -52,8 +50,10 @@ QUESTIONS: list[AnyQuestion] = [
                 "occur in these texts, so nothing corrects them.",
             ),
             Choice(
-                "Yes, if each has a score",
-                "The score is not the problem. J is a mean over what the policy writes, and people write other texts.",
+                "No: its mean is the gradient of J only over samples of the policy itself",
+                "The expectation is over pi_theta. On other texts it trains likelihood weighted by reward: "
+                "closer to supervised tuning.",
+                True,
             ),
         ),
     ),
@@ -81,18 +81,18 @@ QUESTIONS: list[AnyQuestion] = [
         "You set beta = 0 and train for long. What do you expect?",
         (
             Choice(
-                "The reward model's score keeps rising, while the texts get worse in the end",
-                "Far from the texts it was trained on its score is a guess, and the policy looks for guesses "
-                "that flatter it: overoptimization, measured in lab 05.",
-                True,
+                "Nothing: the score no longer has any effect",
+                "beta weighs the penalty, not the score: without it the score is all there is.",
             ),
             Choice(
                 "The policy stays near the reference by itself, thanks to clipping",
                 "Clipping limits the steps on one batch. Over many batches they add up.",
             ),
             Choice(
-                "Nothing: the score no longer has any effect",
-                "beta weighs the penalty, not the score: without it the score is all there is.",
+                "The reward model's score keeps rising, while the texts get worse in the end",
+                "Far from the texts it was trained on its score is a guess, and the policy looks for guesses "
+                "that flatter it: overoptimization, measured in lab 05.",
+                True,
             ),
         ),
     ),
@@ -101,13 +101,13 @@ QUESTIONS: list[AnyQuestion] = [
         "The prompt set holds no completions. Why not?",
         (
             Choice(
+                "They are secret, so that the policy cannot copy them",
+                "There is nothing to hide: PPO's loss has no place for a text that the policy did not sample.",
+            ),
+            Choice(
                 "The policy writes them itself, and they change with every update",
                 "A rollout is made of the policy's own samples. Stored completions would be those of another policy.",
                 True,
-            ),
-            Choice(
-                "They are secret, so that the policy cannot copy them",
-                "There is nothing to hide: PPO's loss has no place for a text that the policy did not sample.",
             ),
             Choice(
                 "The reward model knows them",
@@ -125,18 +125,18 @@ QUESTIONS: list[AnyQuestion] = [
         "What does the value function do for the policy's gradient?",
         (
             Choice(
-                "It takes noise away: a token is judged against what was expected before it",
-                "It is a baseline for each place in the text. With lambda below 1 it also stands in for a part of the "
-                "outcome, and where it is wrong that is a bias.",
-                True,
+                "It keeps the policy near the reference",
+                "That is the KL penalty. The value function only guesses the reward that is still to come.",
             ),
             Choice(
                 "It scores the response in place of the reward model",
                 "The score comes from the reward model alone. The value function guesses it, from half a text.",
             ),
             Choice(
-                "It keeps the policy near the reference",
-                "That is the KL penalty. The value function only guesses the reward that is still to come.",
+                "It takes noise away: a token is judged against what was expected before it",
+                "It is a baseline for each place in the text. With lambda below 1 it also stands in for a part of the "
+                "outcome, and where it is wrong that is a bias.",
+                True,
             ),
         ),
     ),
@@ -177,26 +177,42 @@ QUESTIONS: list[AnyQuestion] = [
     Guess("ppo_kl", "how far will the policy be from the reference at the end?", 0, 10, 0.1, close=0.5, unit=" nats"),
     Forecast(
         "gold_against_proxy",
-        "will the gold reward rise as much as the proxy?",
+        "will the gold reward rise as much as the proxy, each in standard deviations before?",
         ("it rises as much or more", "it rises, but less", "it does not rise"),
     ),
     Guess("ppo_gold_gain", "by how much does the gold reward change (its scale is -3 to 3)?", -2, 3, 0.1, close=0.2),
-    Guess("ppo_win_rate", "how often does PPO's text beat SFT's, in gold reward?", 0, 100, 1, close=5, unit=" %"),
-    Guess("perfect_tldrs", "after PPO, what share of the TL;DRs is perfect?", 0, 100, 1, close=5, unit=" %"),
+    Guess(
+        "ppo_win_rate",
+        "PPO's win rate against SFT by gold reward, a tie counting one half?",
+        0,
+        100,
+        1,
+        close=5,
+        unit=" %",
+    ),
+    Guess(
+        "perfect_tldrs",
+        "after PPO, what share of the TL;DRs is perfect (gold reward 3)?",
+        0,
+        100,
+        1,
+        close=5,
+        unit=" %",
+    ),
     Question(
         "kl_as_a_loss",
         "You differentiate an estimate of the KL on samples of the policy. Whose mean gradient is that of the KL?",
         (
             Choice(
+                "k1's, since k1 is unbiased",
+                "Its gradient is that of log pi alone, which averages to 0. How *often* a token is drawn depends on "
+                "theta too, and a sample does not carry that.",
+            ),
+            Choice(
                 "k2's",
                 "The gradient of half a square is log-ratio times the gradient of log pi, and that averages to the "
                 "gradient of the KL. As a number k2 is biased all the same.",
                 True,
-            ),
-            Choice(
-                "k1's, since k1 is unbiased",
-                "Its gradient is that of log pi alone, which averages to 0. How *often* a token is drawn depends on "
-                "theta too, and a sample does not carry that.",
             ),
             Choice(
                 "k3's, since k3 is unbiased and calm",
@@ -210,17 +226,17 @@ QUESTIONS: list[AnyQuestion] = [
         "You train a LoRA adapter and switch it off again. What has changed in the model?",
         (
             Choice(
-                "Nothing: the base's weights were never touched",
-                "They are frozen, and in 4 bits here. All that was learned is in A and B.",
-                True,
+                "The layers that had an adapter have lost precision",
+                "Quantizing cost precision, before any training. The adapter adds to the layer, it replaces nothing.",
             ),
             Choice(
                 "The base has moved a little towards the task",
                 "No gradient reached it. Only merging would change it, and then it is another matrix.",
             ),
             Choice(
-                "The layers that had an adapter have lost precision",
-                "Quantizing cost precision, before any training. The adapter adds to the layer, it replaces nothing.",
+                "Nothing: the base's weights were never touched",
+                "They are frozen, and in 4 bits here. All that was learned is in A and B.",
+                True,
             ),
         ),
     ),

@@ -70,8 +70,8 @@ QUESTIONS: list[AnyQuestion] = [
             ),
             Choice(
                 "A question with a short answer, where right samples agree and wrong ones differ",
-                "The right answer collects votes, no single wrong one does. Compare it with greedy steps all the same: "
-                "for tiny-gpt2's sums they are better than the vote.",
+                "The right answer collects votes, no single wrong one does. Compare it with one greedy text: "
+                "for tiny-gpt2's sums that is better than the vote.",
                 True,
             ),
         ),
@@ -126,7 +126,7 @@ QUESTIONS: list[AnyQuestion] = [
     ),
     Forecast(
         "steps_for_ppo",
-        "and that of the PPO model?",
+        "steps before the answer, greedy: which way does the gold reward of the PPO model go?",
         DIRECTIONS,
     ),
     Question(

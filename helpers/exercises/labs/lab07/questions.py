@@ -14,13 +14,20 @@ def _diagnosis(number: int, case: Case) -> Question:
     """The right cause among those of other cases, each answered with what one would see of it."""
     others = [CASES[(number + step) % len(CASES)] for step in range(1, OTHERS + 1)]
     place = (3 * number + 1) % (OTHERS + 1)
-    offered = [_wrong(other) for other in others if other.name != UNSEEN]
-    offered.insert(place, Choice(NOTHING if case.name == UNSEEN else _begun(case.cause), case.sign, right=True))
+    seen = CASES[:number]
+    offered = [_wrong(other, other in seen) for other in others if other.name != UNSEEN]
+    if case.name == UNSEEN:
+        offered.append(Choice(NOTHING, case.sign, right=True))
+    else:
+        offered.insert(place, Choice(_begun(case.cause), case.sign, right=True))
+        offered.append(Choice(NOTHING, "Something shows. Compare the panels with the healthy run's again."))
     return Question(case.name.replace("-", "_"), f"Case {number + 1}: what is broken?", tuple(offered))
 
 
-def _wrong(case: Case) -> Choice:
-    return Choice(_begun(case.cause), f"Of that you would see: {case.sign[0].lower()}{case.sign[1:]}")
+def _wrong(case: Case, seen: bool) -> Choice:
+    """Another case's cause. Its signs are told only if its run was before this one."""
+    says = f"Of that you would see: {case.sign[0].lower()}{case.sign[1:]}"
+    return Choice(_begun(case.cause), says if seen else "Compare with the healthy run again: this does not fit.")
 
 
 def _begun(cause: str) -> str:
