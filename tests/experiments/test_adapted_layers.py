@@ -1,4 +1,4 @@
-"""The experiment of the shared trunk, small: what it holds, that it goes on where it was stopped, what is read of it."""
+"""The experiment of adapted layers, small: what it holds, that it goes on where it was stopped, what is read of it."""
 
 from __future__ import annotations
 
