@@ -42,7 +42,8 @@ def _grid(args: Namespace) -> int:
 
 @command(
     "experiment",
-    "make the experiments of labs 02 (reward_models), 05 (overoptimization) and 06 (direct_alignment) again; hours",
+    "make the experiments of labs 02 (reward_models), 03 (adapted_layers), 05 (overoptimization) and "
+    "06 (direct_alignment) again; hours",
     PROFILE,
     argument("name", choices=experiment_names(), help="which one"),
     argument("--seeds", type=positive, default=3, help="of every training; default: 3"),

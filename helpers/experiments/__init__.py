@@ -1,6 +1,6 @@
 """Experiments: what takes hours, is made once, and is shipped for the labs to read.
 
-The three that `python -m helpers experiment NAME` makes part by part are listed here by name. The same name stands for
+The four that `python -m helpers experiment NAME` makes part by part are listed here by name. The same name stands for
 the module, for its results in `data/` and in `runs/<profile>/results/`, and for its parts in `runs/<profile>/`.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from ..models.profiles import Profile
+    from .adapted_layers import AdaptedLayers
     from .direct_alignment import DirectAlignment
     from .overoptimization import Overoptimization
     from .reward_models import RewardModels
@@ -51,11 +52,19 @@ def _reward_models() -> Entry[RewardModels]:
     return Entry(lambda profile, seeds: RewardModels(profile, Plan(seeds=seeds)), write_results)
 
 
+def _adapted_layers() -> Entry[AdaptedLayers]:
+    from .adapted_layers import AdaptedLayers, Plan
+    from .adapted_layers_results import write_results
+
+    return Entry(lambda profile, seeds: AdaptedLayers(profile, Plan(seeds=seeds)), write_results)
+
+
 # By name; what an experiment needs is imported when it is asked for.
 EXPERIMENTS: dict[str, Callable[[], Entry[Any]]] = {
     "overoptimization": _overoptimization,
     "direct_alignment": _direct_alignment,
     "reward_models": _reward_models,
+    "adapted_layers": _adapted_layers,
 }
 
 

@@ -98,20 +98,52 @@ def quantization_config(profile: Profile) -> BitsAndBytesConfig:
 
 
 def lora_config(profile: Profile, task: Head) -> LoraConfig:
-    """LoRA on every linear layer of the transformer blocks, not on embeddings and heads.
+    """LoRA on every linear layer of the transformer blocks that are adapted, not on embeddings and heads.
 
     Args:
-        profile: Gives the rank and alpha.
+        profile: Gives the rank, alpha, and how many blocks are adapted.
         task: "causal" for policies; "score" for reward models, whose head `score` is trained in full.
+
+    Raises:
+        LabError: As `trunk_layers`.
     """
+    below = trunk_layers(profile)
     return LoraConfig(
         r=profile.lora_rank,
         lora_alpha=profile.lora_alpha,
         lora_dropout=0.0,
         target_modules=list(LINEAR_LAYERS),
+        layers_to_transform=list(range(below, layer_count(profile))) if below else None,
         task_type={"causal": TaskType.CAUSAL_LM, "score": TaskType.SEQ_CLS}[task],
         modules_to_save=["score"] if task == "score" else None,
     )
+
+
+def layer_count(profile: Profile) -> int:
+    """How many layers the base model has.
+
+    Raises:
+        LabError: As `checkpoint_folder`.
+    """
+    config, _ = read_checkpoint(checkpoint_folder(profile))
+    return int(config["num_hidden_layers"])
+
+
+def trunk_layers(profile: Profile) -> int:
+    """How many layers no adapter changes, from the first on.
+
+    Raises:
+        LabError: If more layers than there are, or none, are to be adapted; and as `checkpoint_folder`.
+    """
+    if profile.adapted_layers is None:
+        return 0
+    layers, adapted = layer_count(profile), profile.adapted_layers
+    if not 1 <= adapted <= layers:
+        raise LabError(
+            f"profile {profile.name!r}: adapted_layers is {adapted}, but {profile.base} has {layers} layers: "
+            f"take 1 to {layers}, or None for all"
+        )
+    return layers - adapted
 
 
 def sort_adapter_config(folder: Path) -> None:

@@ -46,6 +46,7 @@ class Profile:
     reward_model: StageConfig  # reward-model training
     dpo: StageConfig  # direct preference optimization
     gradient_checkpointing: bool = False  # recompute activations in the backward pass: less memory, slower
+    adapted_layers: int | None = None  # LoRA in the last so many layers alone; None: in all
     paged_optimizer: bool = False  # AdamW's state in 8 bits, moved to the CPU's memory where the GPU's is full
 
     @property

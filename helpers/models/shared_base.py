@@ -30,8 +30,18 @@ from torch.nn import functional as F
 from ..files import ROOT, LabError, shown
 from ..formulas.objectives import response_logprobs
 from .costs import WIDTHS, Shape, rows_that_fit
+from .decoder import Decoder, Places, TrunkMemory
 from .generation import batches_by_length, complete, pad_right
-from .loading import completion_ids, load_base, load_tokenizer, lora_config, prompt_ids, sort_adapter_config
+from .loading import (
+    completion_ids,
+    layer_count,
+    load_base,
+    load_tokenizer,
+    lora_config,
+    prompt_ids,
+    sort_adapter_config,
+    trunk_layers,
+)
 from .merged_lora import multiply_merged
 from .profiles import Profile
 from .reward_scale import RewardScale
@@ -49,6 +59,16 @@ def _adapter_config(folder: Path, profile: Profile) -> PeftConfig:
             f"the adapter {shown(folder)} was trained on the base model {base}, not on {profile.base}: "
             "take the profile that it belongs to, or train it anew"
         )
+    named = getattr(config, "layers_to_transform", None)
+    if named is not None or profile.adapted_layers is not None:
+        layers = layer_count(profile)
+        own = set(range(trunk_layers(profile), layers))
+        adapted = set(range(layers)) if named is None else {named} if isinstance(named, int) else set(named)
+        if adapted != own:
+            raise LabError(
+                f"the adapter {shown(folder)} changes {len(adapted)} of {layers} layers, the profile {profile.name!r} "
+                f"the last {len(own)}: take a profile with adapted_layers={len(adapted)}, or train it anew"
+            )
     return config
 
 
@@ -80,6 +100,7 @@ class SharedBase(nn.Module):
         value_head: Hidden states -> values, (hidden,) -> (1,).
         score_head: Hidden states -> raw reward-model scores; None without a reward model.
         reward_scale: Normalizes the scores.
+        trunk_memory: Where `on`, the trunk's states of a sequence are computed once, whatever role asks for them.
     """
 
     def __init__(self, profile: Profile, sft: Path | None = None, reward: Path | None = None, seed: int = 0):
@@ -99,6 +120,8 @@ class SharedBase(nn.Module):
             set_peft_model_state_dict(self.peft, weights, adapter_name=POLICY)
             self.peft.add_adapter(REFERENCE, config)
             set_peft_model_state_dict(self.peft, weights, adapter_name=REFERENCE)
+        self.decoder = Decoder(base.model, trunk_layers(profile))
+        self.trunk_memory = TrunkMemory()
         self.value_head = nn.Linear(base.config.hidden_size, 1, device=self.device)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
@@ -190,14 +213,28 @@ class SharedBase(nn.Module):
 
         `attention_mask` (batch, length) is 1 or true at real tokens.
         """
-        mask = attention_mask.long()
-        position_ids = (mask.cumsum(1) - 1).clamp(min=0)
-        inputs = {"attention_mask": mask, "position_ids": position_ids}
-        if (mask.diff(dim=1) <= 0).all():  # padded on the right alone, where no real token looks
-            inputs = {}
-        trunk = self.peft.base_model.model.model
-        with self.role(role), _training(trunk.layers, torch.is_grad_enabled()):
-            return trunk(input_ids=ids, use_cache=False, **inputs).last_hidden_state
+        decoder, mask = self.decoder, attention_mask.bool()
+        with self.role(role), _training(decoder.model.layers, torch.is_grad_enabled()):
+            states = self._below_the_branch(ids, mask)
+            return decoder.branch(states, self._places(states, mask))
+
+    def _below_the_branch(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The states where the branch begins: from memory as far as they are there."""
+        if not self.decoder.below:
+            return self.decoder.embedded(ids)
+        return self.trunk_memory.states(ids, mask, self._trunk_states)
+
+    def _trunk_states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The states where the branch begins, of sequences (batch, length) padded on either side."""
+        states = self.decoder.embedded(ids)
+        return self.decoder.trunk(states, self._places(states, mask))
+
+    def _places(self, states: Tensor, mask: Tensor) -> Places:
+        """The places of whole sequences, whose real tokens `mask` (batch, length) tells."""
+        ones = mask.long()
+        if (ones.diff(dim=1) <= 0).all():  # padded on the right alone, where no real token looks
+            return self.decoder.places(states)
+        return self.decoder.places(states, ones, (ones.cumsum(1) - 1).clamp(min=0))
 
     def response_states(self, prompt_ids: Tensor, response_ids: Tensor, role: str = POLICY) -> Tensor:
         """The hidden states that predict each response token: (batch, response, hidden).
@@ -258,18 +295,23 @@ class SharedBase(nn.Module):
             Response ids (batch, response) and the hidden states that they were drawn from (batch, response, hidden), as
             from `sampling.sample_ids`.
         """
-        model = self.peft.base_model.model
+        head = self.peft.base_model.model.lm_head
         size = self.rows_at_once(prompt_ids.shape[1], uniforms.shape[1]) or len(prompt_ids)
         with self.role(role):
             parts = [
-                sample_ids(
-                    model.model, model.lm_head, *part, pad_id=self.pad_id, eos_id=self.eos_id, temperature=temperature
-                )
+                sample_ids(self.decoder, head, *part, pad_id=self.pad_id, eos_id=self.eos_id, temperature=temperature)
                 for part in zip(prompt_ids.split(size), uniforms.split(size), strict=True)
             ]
-        width = max(ids.shape[1] for ids, _ in parts)
-        ids = [F.pad(ids, (0, width - ids.shape[1]), value=self.pad_id) for ids, _ in parts]
-        return torch.cat(ids), torch.cat([F.pad(states, (0, 0, 0, width - states.shape[1])) for _, states in parts])
+        width = max(part.ids.shape[1] for part in parts)
+        ids = torch.cat([F.pad(part.ids, (0, width - part.ids.shape[1]), value=self.pad_id) for part in parts])
+        states = torch.cat([F.pad(part.states, (0, 0, 0, width - part.states.shape[1])) for part in parts])
+        # In 16 bits a pass with a cache rounds otherwise than the passes without one.
+        if states.dtype == torch.float32:
+            rows = torch.cat([prompt_ids, ids], dim=1)
+            trunk = [states for part in parts for states in part.trunk or []]
+            for row, known in zip(rows, trunk, strict=False):
+                self.trunk_memory.keep(row[row != self.pad_id], known)
+        return ids, states
 
     def rows_at_once(self, prompt: int, response: int) -> int | None:
         """How many rows the GPU's free memory allows to sample at a time; None on a CPU, for any number.

@@ -73,6 +73,10 @@ class PPO:
             The record. Rewards are in units of the (normalized) reward model, KL in nats a response, the rest as
             named; with `config.inspect`, "tokens" holds what `inspect_response` returns.
         """
+        with self.shared.trunk_memory.on():
+            return self._update(prompts)
+
+    def _update(self, prompts: Sequence[str]) -> dict:
         started = time.perf_counter()
         beta = self.kl_controller.beta
         config = replace(self.config, beta=beta)

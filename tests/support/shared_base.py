@@ -11,6 +11,7 @@ from peft import PeftModel, get_peft_model
 from torch import nn
 
 from helpers.models.loading import load_base, lora_config
+from helpers.models.profiles import Profile
 from helpers.models.reward_scale import RewardScale
 from helpers.models.shared_base import SharedBase
 from helpers.training.trl_bridge import save_adapter
@@ -32,8 +33,12 @@ COMPLETIONS = [
 
 @pytest.fixture(scope="session")
 def adapters(profile, tmp_path_factory) -> SimpleNamespace:
-    """Folders `sft` and `reward` with random adapters of the session's checkpoint, as the trainers save them."""
-    root = tmp_path_factory.mktemp("adapters")
+    """Those of the session's checkpoint."""
+    return random_adapters(profile, tmp_path_factory.mktemp("adapters"))
+
+
+def random_adapters(profile: Profile, root: Path) -> SimpleNamespace:
+    """Folders `sft` and `reward` with random adapters of a profile, as the trainers save them."""
     for name, task, seed in (("sft", "causal", 1), ("reward", "score", 2)):
         torch.manual_seed(seed)
         model = get_peft_model(load_base(profile, head=task), lora_config(profile, task))

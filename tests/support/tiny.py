@@ -37,9 +37,9 @@ def short(base: str) -> Profile:
     return replace(PROFILES["tiny"], base=base, lora_rank=8, sft=stage, reward_model=stage, dpo=stage)
 
 
-def make_checkpoint(folder: Path) -> Path:
+def make_checkpoint(folder: Path, **config) -> Path:
     make_tokenizer().save_pretrained(folder)
-    make_model(pad_token_id=0).save_pretrained(folder)
+    make_model(pad_token_id=0, **config).save_pretrained(folder)
     return folder
 
 
@@ -60,15 +60,15 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(vocabulary: int = 400, **config) -> LlamaForCausalLM:
-    """Two layers of width 64. Embeddings and head are large, so that LoRA alone can learn."""
+def make_model(vocabulary: int = 400, layers: int = 2, **config) -> LlamaForCausalLM:
+    """Layers of width 64. Embeddings and head are large, so that LoRA alone can learn."""
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=vocabulary,
             hidden_size=64,
             intermediate_size=128,
-            num_hidden_layers=2,
+            num_hidden_layers=layers,
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=256,
