@@ -297,10 +297,56 @@ def clipped_policy_loss(
         mask: (batch, response), true at real tokens.
         clip: Epsilon in the paper.
     """
+    return masked_mean(_clipped_losses(logprobs, old_logprobs, advantages, mask, clip), mask)
+
+
+def grpo_loss(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    clip: float = 0.2,
+    longest: int | None = None,
+) -> Tensor:
+    """GRPO's clipped loss: the same losses of tokens, averaged within each response and then over responses, a scalar.
+
+    So every response counts the same, and a token of a long one less (Shao et al. 2024, eq. 3). With `longest` it is
+    that of Dr. GRPO instead: the sum over tokens, divided by the number of responses and by `longest`, so that every
+    token counts the same (Liu et al. 2025).
+
+    Args:
+        logprobs: (batch, response), under the policy.
+        old_logprobs: (batch, response), under the policy that sampled; no gradient flows to them.
+        advantages: (batch, response), the same at all tokens of a response; no gradient flows to them.
+        mask: (batch, response), true at real tokens.
+        clip: Epsilon in the paper.
+        longest: Tokens that a response may have; None for the published GRPO.
+    """
+    losses = _zero_padding(_clipped_losses(logprobs, old_logprobs, advantages, mask, clip), mask).sum(dim=1)
+    return (losses / (longest or mask.sum(dim=1).clamp(min=1))).mean()
+
+
+def rloo_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, clip: float = 0.2) -> Tensor:
+    """RLOO's loss with PPO's clip: one action is a whole response (Ahmadian et al. 2024), a scalar.
+
+    The ratio is of the responses' probabilities, so it is clipped after small changes of many tokens.
+
+    Args:
+        logprobs: (batch, response), under the policy.
+        old_logprobs: (batch, response), under the policy that sampled; no gradient flows to them.
+        advantages: (batch, response), the same at all tokens of a response; no gradient flows to them.
+        mask: (batch, response), true at real tokens.
+        clip: As in PPO.
+    """
+    new, old = (_zero_padding(x, mask).sum(dim=1, keepdim=True) for x in (logprobs, old_logprobs))
+    return clipped_policy_loss(new, old, advantages[:, :1], mask[:, :1], clip)
+
+
+def _clipped_losses(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> Tensor:
+    """Of each token, (batch, response); anything at padding."""
     ratio = _zero_padding(logprobs - old_logprobs.detach(), mask).exp()
-    clipped_ratio = ratio.clamp(1 - clip, 1 + clip)
     advantages = advantages.detach()
-    return masked_mean(-torch.minimum(ratio * advantages, clipped_ratio * advantages), mask)
+    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
 
 
 def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, clip: float = 0.2) -> Tensor:

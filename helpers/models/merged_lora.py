@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bitsandbytes
 import torch
 from bitsandbytes.functional import dequantize_4bit
 from peft import PeftModel
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 
 from ..formulas.lora import lora_merge
 
-LIMIT = 64 * 2**20  # numbers in the base weights up to which copies are kept, of 4 bytes each, one for every adapter
+LIMIT = 192 * 2**20  # numbers in the base weights up to which copies are kept: 4 bytes each, and as much an adapter
 
 
 def multiply_merged(model: PeftModel) -> PeftModel:
@@ -29,12 +30,46 @@ def multiply_merged(model: PeftModel) -> PeftModel:
 
     Its weights, state dict and adapters are as before. Adapters may be added, loaded, switched and trained as usual.
     """
-    layers = [layer for layer in model.modules() if isinstance(layer, Linear4bit)]
-    size = sum(layer.in_features * layer.out_features for layer in layers)
+    adapted = [layer for layer in model.modules() if isinstance(layer, Linear4bit)]
+    packed = [layer for layer in model.modules() if isinstance(layer, bitsandbytes.nn.Linear4bit)]
+    size = sum(layer.in_features * layer.out_features for layer in packed)
     if model.device.type == "cpu" and size <= LIMIT:
-        for layer in layers:
+        for layer in adapted:
             layer.forward = MergedForward(layer)
+        within = {layer.base_layer for layer in adapted}
+        for layer in packed:
+            if layer not in within:
+                layer.forward = UnpackedForward(layer)
     return model
+
+
+class UnpackedWeight:
+    """The numbers of a 4-bit layer's weight, (out, in), unpacked when they are first asked for."""
+
+    def __init__(self, layer: bitsandbytes.nn.Linear4bit) -> None:
+        self.layer = layer
+        self._kept: tuple[Tensor, int, Tensor] | None = None  # the 4-bit weight, its address, its numbers
+
+    def __call__(self) -> Tensor:
+        """The numbers; the same tensor until the weight is replaced."""
+        weight, kept = self.layer.weight, self._kept
+        if kept is None or kept[0] is not weight or kept[1] != weight.data_ptr():
+            kept = weight, weight.data_ptr(), dequantize_4bit(weight.data, weight.quant_state).float()
+            self._kept = kept
+        return kept[2]
+
+
+class UnpackedForward:
+    """The forward pass of a 4-bit layer that has no adapter: one matrix product."""
+
+    def __init__(self, layer: bitsandbytes.nn.Linear4bit) -> None:
+        self.layer, self.weight = layer, UnpackedWeight(layer)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The layer's output: (..., in) -> (..., out)."""
+        if x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+            return type(self.layer).forward(self.layer, x)
+        return F.linear(x, self.weight(), self.layer.bias)
 
 
 class MergedForward:
@@ -42,7 +77,7 @@ class MergedForward:
 
     def __init__(self, layer: Linear4bit) -> None:
         self.layer = layer
-        self._unpacked: tuple[Tensor, int, Tensor] | None = None  # the 4-bit weight, its address, its numbers
+        self.weight = UnpackedWeight(layer.base_layer)
         self._merged: dict[str, tuple[Tensor, float, Tensor, Tensor, Tensor]] = {}  # base, scale, a, b and their sum
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -52,7 +87,7 @@ class MergedForward:
         if args or kwargs or len(names) > 1 or not self._is_plain(x, *names):
             return type(layer).forward(layer, x, *args, **kwargs)
         if not names:
-            return F.linear(x, self._base_weight())
+            return F.linear(x, self.weight())
         a, b = layer.lora_A[names[0]].weight, layer.lora_B[names[0]].weight
         return _Product.apply(x, self._merged_weight(names[0], a, b), a, b, layer.scaling[names[0]])
 
@@ -68,21 +103,13 @@ class MergedForward:
             and all(isinstance(layer.lora_dropout[name], Identity) for name in names)
         )
 
-    def _base_weight(self) -> Tensor:
-        """The unpacked weight, (out, in)."""
-        weight, kept = self.layer.base_layer.weight, self._unpacked
-        if kept is None or kept[0] is not weight or kept[1] != weight.data_ptr():
-            kept = weight, weight.data_ptr(), dequantize_4bit(weight.data, weight.quant_state).float()
-            self._unpacked = kept
-        return kept[2]
-
     @torch.no_grad()
     def _merged_weight(self, name: str, a: Tensor, b: Tensor) -> Tensor:
         """The sum of the unpacked weight and the update of the adapter of that name, (out, in).
 
         What was kept is compared number by number: torch's fused optimizers do not increase a tensor's version.
         """
-        base, scale, kept = self._base_weight(), self.layer.scaling[name], self._merged.get(name)
+        base, scale, kept = self.weight(), self.layer.scaling[name], self._merged.get(name)
         if not (kept and kept[0] is base and kept[1] == scale and torch.equal(kept[2], a) and torch.equal(kept[3], b)):
             merged = lora_merge(base, a, b, alpha=scale * len(a))
             kept = self._merged[name] = base, scale, a.detach().clone(), b.detach().clone(), merged

@@ -54,35 +54,75 @@ def sample_ids(
     responses = torch.full(uniforms.shape, pad_id, device=prompt_ids.device)
     rows = torch.arange(len(prompt_ids), device=prompt_ids.device)  # those still in the batch
     done = torch.zeros_like(rows, dtype=torch.bool)
-    mask = (prompt_ids != pad_id).long()
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache, ids, states, trunk = DynamicCache(), prompt_ids, [], []
-    for t in range(longest + 1):
-        embedded = decoder.embedded(ids)
-        places = decoder.places(embedded, mask, positions, cache)
-        below = decoder.trunk(embedded, places, cache)
-        if decoder.below:
-            trunk.append(below.new_zeros(len(prompt_ids), *below.shape[1:]).index_copy(0, rows, below))
-        if t == longest or done.all():  # the last tokens were for the trunk alone
-            break
-        hidden = decoder.branch(below, places, cache)[:, -1]
+    # Copies of a prompt, one after the other, share its pass.
+    different, copies = torch.unique_consecutive(prompt_ids, dim=0, return_inverse=True)
+    texts = _Texts(decoder, different != pad_id)
+    below, hidden = texts.read(different)
+    if len(different) < len(prompt_ids):
+        below, hidden = below[copies], hidden[copies]
+        texts.keep(copies)
+    trunk, states = [below], []
+    for t in range(longest):
         tokens = _drawn(head(hidden).double() / temperature, uniforms[rows, t]).masked_fill(done, pad_id)
         responses[rows, t] = tokens
-        states.append(hidden.new_zeros(len(prompt_ids), hidden.shape[1]).index_copy(0, rows[~done], hidden[~done]))
+        states.append(_in_place(hidden[~done], rows[~done], len(prompt_ids)))
         before, done = done, done | (tokens == eos_id)
-        leaving = before if decoder.below else done  # a trunk's rows stay until their </s> has been through it
-        if not decoder.below and (done.all() or t + 1 == longest):
+        is_last = t + 1 == longest or bool(done.all())
+        if is_last and not decoder.below:
             break
+        leaving = before if decoder.below else done  # where there is a trunk, </s> goes through it, too
         if leaving.sum() * LEAVE >= len(rows):
             kept = (~leaving).nonzero().squeeze(1)
-            cache.batch_select_indices(kept)
-            rows, done, tokens, mask, positions = rows[kept], done[kept], tokens[kept], mask[kept], positions[kept]
-        ids, positions = tokens.unsqueeze(1), positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            texts.keep(kept)
+            rows, done, tokens = rows[kept], done[kept], tokens[kept]
+        below, hidden = texts.read(tokens.unsqueeze(1), trunk_alone=is_last)
+        if decoder.below:
+            trunk.append(_in_place(below, rows, len(prompt_ids)))
+        if is_last:
+            break
     responses = responses[:, : len(states)]
     real = torch.cat([prompt_ids, responses], dim=1) != pad_id
-    kept_below = [row[at] for row, at in zip(torch.cat(trunk, dim=1), real, strict=True)] if trunk else None
-    return Sampled(responses, torch.stack(states, dim=1), kept_below)
+    by_row = [row[at] for row, at in zip(torch.cat(trunk, dim=1), real, strict=True)] if decoder.below else None
+    return Sampled(responses, torch.stack(states, dim=1), by_row)
+
+
+class _Texts:
+    """Texts on their way through a model, token by token: what is cached of them, and where their tokens stand.
+
+    Args:
+        decoder: The model.
+        mask: (batch, prompt), true at the prompts' tokens.
+    """
+
+    def __init__(self, decoder: Decoder, mask: Tensor) -> None:
+        self.decoder, self.cache, self.mask = decoder, DynamicCache(), mask.long()
+        self.positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)
+
+    def read(self, ids: Tensor, trunk_alone: bool = False) -> tuple[Tensor, Tensor]:
+        """The prompts (batch, prompt), or one more token of each text (batch, 1).
+
+        Returns:
+            The trunk's states (batch, length, hidden), and the last hidden states of the last tokens (batch, hidden);
+            with `trunk_alone`, the trunk's in place of these.
+        """
+        if self.cache.get_seq_length():
+            self.positions = self.positions[:, -1:] + 1
+            self.mask = torch.cat([self.mask, self.mask.new_ones(len(ids), 1)], dim=1)
+        embedded = self.decoder.embedded(ids)
+        places = self.decoder.places(embedded, self.mask, self.positions, self.cache)
+        below = self.decoder.trunk(embedded, places, self.cache)
+        states = below if trunk_alone else self.decoder.branch(below, places, self.cache)
+        return below, states[:, -1]
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these texts alone, which may be named more than once."""
+        self.cache.batch_select_indices(rows)
+        self.mask, self.positions = self.mask[rows], self.positions[rows]
+
+
+def _in_place(parts: Tensor, rows: Tensor, batch: int) -> Tensor:
+    """Rows of a batch at their places, 0 elsewhere: (rows, ...) -> (batch, ...)."""
+    return parts.new_zeros(batch, *parts.shape[1:]).index_copy(0, rows, parts)
 
 
 def _drawn(logits: Tensor, uniforms: Tensor) -> Tensor:

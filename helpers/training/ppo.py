@@ -129,18 +129,20 @@ class PPO:
     def _backward(self, rollout: Rollout, minibatch: Tensor) -> dict[str, float]:
         """The gradient of the loss on this process's share of the minibatch, a microbatch at a time.
 
-        All losses are means over tokens, so the whole's is that of the parts, each weighted by its share of the tokens.
+        A loss is a mean over tokens or responses, so the whole's is that of its parts, each weighted by its share.
         Returns what was measured on the whole minibatch.
         """
-        tokens = rollout.mask[minibatch].sum()
+        size = self.losses.size(rollout.mask[minibatch])
         rows = self.distributed.split(minibatch)
         prompt_mask = rollout.prompt_ids[rows] != self.shared.pad_id
+        tokens = rollout.mask[minibatch].sum()
         totals: dict[str, float] = {}
         for index, width in microbatches(prompt_mask, rollout.mask[rows], self.config.microbatch_size):
             loss, measures = self._loss(rollout, rows[index], width)
-            weight = rollout.mask[rows[index]].sum() / tokens
-            (weight * loss).backward()
-            totals = {name: totals.get(name, 0.0) + weight.item() * value for name, value in measures.items()}
+            mask = rollout.mask[rows[index]]
+            (self.losses.size(mask) / size * loss).backward()
+            share = (mask.sum() / tokens).item()  # what is measured are means over tokens
+            totals = {name: totals.get(name, 0.0) + share * value for name, value in measures.items()}
         return self.distributed.all_reduce(totals)
 
     def _loss(self, rollout: Rollout, index: Tensor, width: int) -> tuple[Tensor, dict[str, float]]:
@@ -165,7 +167,10 @@ class PPO:
                 "clip_fraction": masked_mean(((log_ratio.exp() - 1).abs() > config.clip).float(), mask).item(),
                 "approx_kl": masked_mean(0.5 * log_ratio**2, mask).item(),
             }
-        return policy_loss + config.value_coefficient * value_loss, measures
+        loss = policy_loss + config.value_coefficient * value_loss
+        if self.losses.kl_loss is not None:
+            loss = loss + config.beta * self.losses.kl_loss(logprobs, rollout.ref_logprobs[index, :width], mask)
+        return loss, measures
 
     @torch.no_grad()
     def _inspect(self, rollout: Rollout) -> list[dict]:

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from ..files import LabError
 from ..models.profiles import Profile
 
-COUNTS = ("updates", "batch_size", "minibatch_size", "epochs", "watch_every")  # whole numbers from 1
+COUNTS = ("updates", "batch_size", "group_size", "minibatch_size", "epochs", "watch_every")  # whole numbers from 1
 WHOLE = (*COUNTS, "seed", "inspect", "watch")
 POSITIVE = ("learning_rate", "clip", "value_clip", "max_grad_norm", "temperature")
 UNLIMITED = ("clip", "value_clip", "max_grad_norm")  # may be infinite: no limit
@@ -27,6 +27,7 @@ class PPOConfig:
 
     updates: int = 40  # rollout batches, each followed by `epochs` passes
     batch_size: int = 32  # rollouts an update
+    group_size: int = 1  # rollouts of each prompt, one after the other
     minibatch_size: int = 32  # rollouts a gradient step; all of them if an update has fewer
     microbatch_size: int | None = 16  # rollouts a forward pass, of like length to save padding; None: the minibatch
     epochs: int = 2  # passes over each batch of rollouts
@@ -96,4 +97,6 @@ def _out_of_range(config: PPOConfig) -> list[str]:
         problems.append(f"beta is {config.beta}: 0 or more")
     if not problems and config.batch_size % min(config.batch_size, config.minibatch_size):
         problems.append(f"batch_size {config.batch_size} is no multiple of minibatch_size {config.minibatch_size}")
+    if not problems and config.batch_size % config.group_size:
+        problems.append(f"batch_size {config.batch_size} is no multiple of group_size {config.group_size}")
     return problems

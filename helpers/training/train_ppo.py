@@ -68,10 +68,11 @@ def train_ppo(
         watch = greedy_watcher(shared, ppo.reward, prompts[: config.watch], config.max_new_tokens)
         if state:
             ppo.load_state(state)
-        for batch in islice(prompt_batches(prompts, config.batch_size, config.seed), ppo.step, config.updates):
+        batches = prompt_batches(prompts, config.batch_size // config.group_size, config.seed)
+        for different in islice(batches, ppo.step, config.updates):
             if config.max_kl is not None and ppo.kl is not None and ppo.kl >= config.max_kl:
                 return
-            record = ppo.update(batch)
+            record = ppo.update([prompt for prompt in different for _ in range(config.group_size)])
             if config.watch:
                 due = ppo.step in (1, config.updates) or ppo.step % config.watch_every == 0
                 record["samples"] = watch() if due else []

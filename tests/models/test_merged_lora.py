@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import bitsandbytes
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -10,7 +11,7 @@ from torch import nn
 
 from helpers.models import merged_lora
 from helpers.models.loading import load_base, lora_config
-from helpers.models.merged_lora import MergedForward, multiply_merged
+from helpers.models.merged_lora import MergedForward, UnpackedForward, multiply_merged
 
 IDS = torch.arange(3, 63).reshape(4, 15)
 
@@ -177,3 +178,19 @@ def test_a_large_model_and_one_in_full_precision_are_left_alone(profile, monkeyp
     assert not fast(multiply_merged(model))
     monkeypatch.setattr(merged_lora, "LIMIT", size)
     assert fast(multiply_merged(model))
+
+
+def test_layers_without_an_adapter_are_unpacked_too(profile):
+    """Where only the last layers are adapted, the others stay bitsandbytes' own and are multiplied once unpacked."""
+    theirs, ours = (two_adapters(profile, layers_to_transform=[1]) for _ in range(2))
+    multiply_merged(ours)
+    packed = [m for m in ours.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert len(packed) == 14 and sum(isinstance(m.forward, UnpackedForward) for m in packed) == 7
+    assert len(fast(ours)) == 7
+    assert_same(theirs, ours)
+    layer = next(m for m in packed if isinstance(m.forward, UnpackedForward))
+    x = torch.randn(3, layer.in_features)
+    before = layer(x)
+    layer.weight = type(layer.weight)(torch.randn(layer.out_features, layer.in_features)).to("cpu")  # packs it anew
+    assert not torch.allclose(layer(x), before)  # never the old numbers
+    assert layer(x.bfloat16()).dtype == torch.bfloat16  # bitsandbytes' own way

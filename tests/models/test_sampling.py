@@ -95,3 +95,17 @@ def test_a_few_rows_at_a_time_as_memory_allows(ending, prompts, uniforms, monkey
     again, states_again = ending.sample(prompts, uniforms)
     assert torch.equal(again, ids)
     torch.testing.assert_close(states_again, states, atol=1e-5, rtol=1e-4)
+
+
+def test_copies_of_a_prompt_share_its_pass_and_are_drawn_as_without(ending, prompts, uniforms):
+    copied = prompts[[0, 0, 0, 1, 2, 2, 3, 3]]
+    seen = []
+    hook = ending.decoder.model.layers[0].register_forward_hook(lambda _, args, out: seen.append(args[0].shape[:2]))
+    ids, states = ending.sample(copied, uniforms)
+    hook.remove()
+    assert seen[0] == (4, prompts.shape[1]) and seen[1] == (8, 1)
+    for row in range(len(copied)):
+        alone, its_states = ending.sample(copied[row : row + 1], uniforms[row : row + 1])
+        length = (alone != ending.pad_id).sum()
+        assert torch.equal(widened(alone, ids.shape[1], ending.pad_id)[0], ids[row])
+        torch.testing.assert_close(its_states[0, :length], states[row, :length], atol=1e-5, rtol=1e-5)

@@ -10,10 +10,11 @@ import trl
 from datasets import Dataset
 from safetensors.torch import load_file
 
-from helpers.formulas.objectives import clipped_policy_loss, gae, kl_penalized_rewards, masked_mean
+from helpers.formulas.objectives import clipped_policy_loss, gae, kl_penalized_rewards, masked_mean, rloo_loss
 from helpers.models.profiles import PROFILES
 from helpers.models.shared_base import SharedBase
 from helpers.training import ppo
+from helpers.training.groups import _grpo_losses
 from helpers.training.losses import Losses
 from helpers.training.ppo import PPO
 from helpers.training.ppo_config import PPOConfig
@@ -101,8 +102,8 @@ def test_ppo_is_that_of_trl_1_12(mode, monkeypatch):
 def trl_trainer(trainer, config, model, tokenizer, folder, **options):
     """A trainer of TRL's, with the parts that `_compute_loss` needs."""
     args = config(
-        output_dir=str(folder), per_device_train_batch_size=8, num_generations=2, beta=0.0, max_completion_length=8,
-        use_cpu=True, bf16=False, report_to="none", disable_tqdm=True, **options,
+        output_dir=str(folder), per_device_train_batch_size=8, num_generations=2, max_completion_length=8,
+        use_cpu=True, bf16=False, report_to="none", disable_tqdm=True, **{"beta": 0.0, **options},
     )  # fmt: skip
     rows = Dataset.from_dict({"prompt": PROMPTS})
     return trainer(
@@ -112,6 +113,53 @@ def trl_trainer(trainer, config, model, tokenizer, folder, **options):
         train_dataset=rows,
         processing_class=tokenizer,
     )
+
+
+@pytest.mark.parametrize(
+    ("loss_type", "losses"),
+    [("grpo", _grpo_losses(4, "loss", True, None)), ("dr_grpo", _grpo_losses(4, "loss", False, 8))],
+)
+def test_grpos_loss_with_its_kl_is_that_of_trl(loss_type, losses, profile, adapters, tmp_path):
+    """As published, and Dr. GRPO's: what each is a mean over, the KL as k3, and the loss put together of its parts."""
+    shared = SharedBase.load(replace(profile, quantize=False), sft=adapters.sft)
+    options = {"loss_type": loss_type, "beta": 0.07, "use_bias_correction_kl": False}  # as published
+    model = shared.peft.get_base_model()
+    theirs = trl_trainer(trl.GRPOTrainer, trl.GRPOConfig, model, shared.tokenizer, tmp_path, **options)
+    prompts, responses, mask = padded(shared, left=2, right=3)
+    generator = torch.Generator().manual_seed(0)
+    advantages = torch.randn(len(prompts), generator=generator)
+
+    def moved(size: float) -> torch.Tensor:
+        return (logprobs + size * torch.randn(logprobs.shape, generator=generator)).detach()
+
+    logprobs = shared.response_logprobs(prompts, responses)
+    old, reference = moved(0.3), moved(0.5)
+    loss = theirs._compute_loss(
+        theirs.model,
+        {
+            "prompt_ids": prompts,
+            "prompt_mask": (prompts != shared.pad_id).long(),
+            "completion_ids": responses,
+            "completion_mask": mask.long(),
+            "advantages": advantages,
+            "old_per_token_logps": old,
+            "ref_per_token_logps": reference,
+        },
+    )
+
+    def ours(rows: slice) -> torch.Tensor:
+        new, here = logprobs[rows], mask[rows]
+        policy_loss = losses.policy_loss(new, old[rows], advantages[rows, None].expand_as(new), here, 0.2)
+        return policy_loss + 0.07 * losses.kl_loss(new, reference[rows], here)
+
+    whole = ours(slice(None))
+    assert whole.item() == pytest.approx(loss.item(), abs=1e-5)
+    parts = [slice(0, 3), slice(3, None)]
+    together = sum(losses.size(mask[part]) / losses.size(mask) * ours(part) for part in parts)
+    assert together.item() == pytest.approx(whole.item(), abs=1e-6)
+    trained = [p for p in shared.peft.parameters() if p.requires_grad]
+    for a, b in zip(torch.autograd.grad(whole, trained), torch.autograd.grad(loss, trained), strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["GRPO", "RLOO"])
@@ -140,8 +188,7 @@ def test_the_clipped_loss_is_that_of_trl(name, profile, adapters, tmp_path):
     if name == "GRPO":
         ours = clipped_policy_loss(logprobs, old, advantages.unsqueeze(1).expand_as(old), mask, 0.2)
     else:
-        whole = [((x * mask).sum(1, keepdim=True)) for x in (logprobs, old)]
-        ours = clipped_policy_loss(*whole, advantages.unsqueeze(1), torch.ones(len(prompts), 1).bool(), 0.2)
+        ours = rloo_loss(logprobs, old, advantages.unsqueeze(1).expand_as(old), mask, 0.2)
     trained = [p for p in shared.peft.parameters() if p.requires_grad]
     loss = theirs._compute_loss(theirs.model, inputs)
     assert ours.item() == pytest.approx(loss.item(), abs=1e-5)
