@@ -51,7 +51,7 @@ class Interval(NamedTuple):
     def __str__(self) -> str:
         seeds = f", {self.seeds} seeds" if self.seeds > 1 else ""
         # A third digit where two would hide on which side of 0 a limit lies, or how wide the interval is.
-        beside_zero = any(0 < abs(limit) < 0.005 for limit in (self.low, self.high))
+        beside_zero = any(1e-9 < abs(limit) < 0.005 for limit in (self.low, self.high))
         digits = 3 if beside_zero or 0 < self.high - self.low < 0.02 else 2
         numbers = (round(number, digits) + 0.0 for number in (self.estimate, self.low, self.high))  # no "-0.00"
         estimate, low, high = (f"{number:.{digits}f}" for number in numbers)

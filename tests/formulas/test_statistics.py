@@ -364,3 +364,19 @@ def test_verdict(low, high, expected):
 def test_bad_data_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((0.5, 0.25, 0.75), "0.50 [0.25, 0.75]"),
+        ((-0.001, -0.2, 0.2), "0.00 [-0.20, 0.20]"),  # no "-0.00"
+        ((-0.07, -0.15, -0.002), "-0.070 [-0.150, -0.002]"),  # on which side of 0
+        ((0.012, 0.008, 0.016), "0.012 [0.008, 0.016]"),  # how wide
+        ((1e-17, 1e-17, 0.074), "0.00 [0.00, 0.07]"),  # rounding errors are 0
+        ((0.0, 0.0, 0.0), "0.00 [0.00, 0.00]"),
+    ],
+)
+def test_an_interval_in_words(numbers, said):
+    assert str(s.Interval(*numbers, 8)) == f"{said} (n = 8)"
+    assert str(s.Interval(*numbers, 8, 3)) == f"{said} (n = 8, 3 seeds)"
