@@ -22,7 +22,7 @@ from .text import text_box
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross", "pentagon")
 # Light enough for black numbers.
-LIGHT_BLUES = ((0.0, "#f7fbff"), (1.0, "#6baed6"))
+LIGHT_BLUES = ((0.0, "#f7fbff"), (1.0, "#6aadd5"))
 LIGHT_RED_TO_BLUE = ((0.0, "#d6604d"), (0.5, "#f7f7f7"), (1.0, "#4393c3"))
 STRENGTHS = {1: "negligibly better", 2: "slightly better", 3: "better", 4: "significantly better"}
 
