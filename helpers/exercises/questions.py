@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..views.text import digits
-
 # The outcomes of a comparison, as `statistics.verdict` says them.
 DIRECTIONS = ("up", "no detectable difference", "down")
 
@@ -84,7 +82,7 @@ def compared(prediction: Prediction, answer: str | float | None, happened: str |
     """
     if isinstance(prediction, Guess):
         number = float(happened)
-        measured = f"{number:.{digits(prediction.step) + 1}f}{prediction.unit}"
+        measured = f"{number:.{2 if prediction.step < 1 else 1}f}{prediction.unit}"
         if answer is None:
             return f"Measured: {measured}. You made no prediction."
         guess = float(answer)

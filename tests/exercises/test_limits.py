@@ -70,7 +70,7 @@ def test_a_c_call_that_holds_the_interpreter_is_ended(answer):
 @forks
 @pytest.mark.parametrize("share", [0.9, 2.0])  # in its result, and before there is one
 def test_memory_is_limited(share):
-    verdict = judge(EXERCISE, lambda x, weights: np.ones(int(share * limits.MEMORY / 8)))
+    verdict = judge(EXERCISE, lambda x, weights: np.ones(int(share * limits.MEMORY / 8)), seconds=60)
     assert verdict.status == "wrong"
     assert "it needs too much memory" in verdict.message
 
